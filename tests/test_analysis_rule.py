@@ -100,6 +100,25 @@ def test_who_surely_loses_to_its_own_twin_has_no_part_in_what_the_twin_is_likely
     assert found.tolerance > 1
 
 
+@pytest.mark.parametrize("others", [1, 40])
+@pytest.mark.parametrize("scale", [1.0, 1e-3])
+def test_who_surely_loses_to_its_own_twin_is_never_the_best(others: int, scale: float) -> None:
+    """The same model on another runtime costs $65 more: far below the leader, so it was not pulled with it,
+    and was above it in half of the draws."""
+    leader = rng().normal(19_000, 300, DRAWS)
+    rivals = np.random.default_rng(1).normal(18_700, 300, (DRAWS, others))
+    utility = np.exp(scale * np.column_stack([leader, leader - 65, rivals]) / 19_000) if scale < 1 else (
+        np.column_stack([leader, leader - 65, rivals])
+    )  # fmt: skip
+    models = ["model", "model", *map(str, range(others))]
+    found = Choice(
+        Worths(utility, models=models, by_share=scale < 1), np.ones((0, DRAWS, 2 + others), bool), np.zeros(0)
+    )
+    assert found.shrunk[:, 0].mean() < found.utility[:, 0].mean(), "the leader is pulled"
+    assert found.best[1] == 0 and found.best[0] > 0.2 / others and found.best.sum() == pytest.approx(1)
+    assert found.shrunk[:, 0] - found.shrunk[:, 1] == pytest.approx(utility[:, 0] - utility[:, 1], rel=0.05)
+
+
 def test_a_wide_interval_lets_nobody_be_named_who_is_the_best_far_less_often_than_the_leader() -> None:
     """Test rows that all share make the interval wide, and the default tolerance; the lead is known well."""
     shared, own = rng().normal(0, 0.1, DRAWS), rng().normal(0, 0.01, DRAWS)

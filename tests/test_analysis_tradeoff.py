@@ -648,6 +648,33 @@ def test_who_may_only_read_a_folder_can_decide_again(tmp_path: Path, monkeypatch
         stored_evidence(run, suite)
 
 
+def test_a_runtime_that_its_own_model_beats_in_all_is_neither_the_best_nor_on_the_front() -> None:
+    """Three machines for one, of the same answers: it was the best with .40 and on the front with .61."""
+    truths = {"one": Truth(0.9, 5.0), "other": Truth(0.895, 5.0), "third": Truth(0.89, 5.0)}
+    world = World(truths, runtimes=("torch", "onnx"), seeds=(0, 1), num_examples=400)
+    records = [
+        replace(
+            r,
+            measurements=tuple(
+                replace(m, value=m.value * (5 if r.trial.runtime == "onnx" else 1) if m.value else None)
+                if m.metric == "throughput_offline_per_s"
+                else m
+                for m in r.measurements
+            ),
+        )
+        for r in world.records()
+    ]
+    value = {"objective": "maximize value", "value": "40000*accuracy - cost_per_month_usd"}
+    suite = make_suite(list(truths), ("torch", "onnx"), traffic={"qps": 1000.0}, **value)
+    table = tradeoff(records, suite, world.predictions.__getitem__)
+    rows = {r.variant: r for r in table.rows}
+    for name in truths:
+        dear, cheap = rows[f"{name}/torch"], rows[f"{name}/onnx"]
+        assert dear.estimates["accuracy"].value == cheap.estimates["accuracy"].value
+        assert (dear.best_probability or 0) < 0.01 and (dear.pareto_probability or 0) < 0.05, name
+    assert sum(rows[f"{name}/onnx"].best_probability or 0 for name in truths) > 0.98
+
+
 def test_a_training_costs_as_uncertainly_as_it_takes_time() -> None:
     """Its draws were all its mean: of two that took 61.3 and 62.6 s "minimize train_cost_usd" named one with
     over 99 %, "minimize train_seconds" with 65."""

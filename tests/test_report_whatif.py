@@ -229,3 +229,25 @@ def test_the_command_line_of_the_panel_gives_the_same_choice(tmp_path: Path) -> 
     where = ["accuracy >= 0.8", "latency_p99_ms <= 9.0"]
     found = decide_again(e.run, where, None, settings=changes)[1]
     assert found.choice == asked(question, setting).winner != NOBODY
+
+
+@needs_node
+def test_a_runtime_that_its_own_model_beats_stays_behind_it_on_the_page_too(tmp_path: Path) -> None:
+    """Runtimes of one model that differ in their bills alone, where accuracy is worth a hundred bills."""
+    worth = {"objective": "maximize value", "value": "40000*accuracy - cost_per_month_usd", "constraints": []}
+    e = make_evidence(tmp_path, worth)
+    found = whatif.thinned(e)
+    assert found is not None
+    names = [row.candidate for row in found.table.rows]
+    accuracy = found.table.draws["accuracy"][:, [names.index(name) for name in names]]
+    question = replace(found, table=replace(found.table, draws={**found.table.draws, "accuracy": accuracy}))
+    question = question.with_prices()
+    near, rows = question.choice.near_rivals, question.choice.contenders
+    assert {names[k] for k in near} & {names[k] for k in rows if k not in near}, (
+        "some are far below their twin"
+    )
+    data = whatif.payload(e, question)
+    made = settings(data["today"], data["limits"], 10)
+    made = [{**setting, "weight": data["today"]["weight"]} for setting in made]
+    for setting, decided in zip(made, in_javascript(data, made, tmp_path), strict=True):
+        assert np.allclose(decided["best"], asked(question, setting).choice.best, atol=0.002), setting

@@ -142,6 +142,20 @@ class Shrinking:
         most = FAR * self._behind[leader][rows] + 1e-9 * abs(self.means[leader])
         return np.asarray(rows[behind <= most])
 
+    def twins_of(self, near: Array, rows: Array) -> list[tuple[int, int]]:
+        """Rows that are far below, each with the near rival that it is another runtime of, of one opinion
+        with it: what becomes of the one becomes of the other."""
+        if not len(self._models):
+            return []
+        by_model = defaultdict[str, list[int]](list)
+        for k in near.tolist():
+            by_model[str(self._models[k])].append(k)
+        found = []
+        for k in sorted(set(rows.tolist()) - set(near.tolist())):
+            twin = next((j for j in by_model.get(str(self._models[k]), []) if self._are_kin(j, k)), None)
+            found += [] if twin is None else [(k, twin)]
+        return found
+
     @cached_property
     def same(self) -> Array:
         """(rows,) the first of the rows that are the same as this one.

@@ -16,10 +16,11 @@ from harness.analysis.draws import overlaid
 from harness.analysis.fronts import pareto_front, pareto_probability
 from harness.analysis.instances import too_large
 from harness.analysis.money import TrainingSeconds, training_seconds, with_costs
-from harness.analysis.parts import WorthParts
+from harness.analysis.parts import WorthParts, quality_of
 from harness.analysis.predictions import LoadPredictions
 from harness.analysis.rule import MORE_LIKELY, Choice, Terms
 from harness.analysis.sanity import senseless
+from harness.analysis.shrink import Shrinking
 from harness.analysis.stats import Array, decimals_for
 from harness.analysis.uncompared import Uncompared, uncompared
 from harness.analysis.values import count_draws, utility_draws, values_for
@@ -212,8 +213,14 @@ def _as_the_best_is_told(
     front with .13."""
     pulled = WorthParts(table, objective, suite).figures(near) if len(near) > 1 else {}
     over = {name: np.array(table.draws[name]) for name in pulled}
+    models, every = [row.candidate for row in table.rows], np.arange(len(table.rows))
+    quality = quality_of(objective, suite)
     for name, draws in over.items():
         draws[:, near] = pulled[name]
+        # Another runtime of a model that was pulled keeps its distance from it, as in `Worths`.
+        drawn = table.draws[name]
+        for k, twin in Shrinking(drawn, models).twins_of(near, every) if name in quality else ():
+            draws[:, k] = draws[:, twin] + (drawn[:, k] - drawn[:, twin])  # nothing stays nothing
     return overlaid(over, table.draws)
 
 

@@ -191,9 +191,19 @@ const whatIf = (() => {
     const sign = sharedSign(p, utility), scaled = rows.map(k => sign ? utility[k].map(x => sign * Math.log(sign * x)) : utility[k]);
     const result = rows.map(k => utility[k]), near = nearRivals(p, scaled);
     if (near.length < 2) return result;
+    // Another runtime of a model that was pulled stays as far behind it.
+    const beside = () => {
+      rows.forEach((k, j) => {
+        const twin = near.includes(j) ? undefined : near.find(i => p.models[rows[i]] === p.models[k] && isKin(scaled[i], scaled[j]));
+        if (twin === undefined) return;
+        const ours = utility[k], theirs = utility[rows[twin]];
+        result[j] = result[twin].map((x, d) => sign ? x * (ours[d] / theirs[d]) : x + (ours[d] - theirs[d]));
+      });
+      return result;
+    };
     if (!p.counts_costs) {
       together(p, near.map(j => scaled[j]), near.map(j => p.models[rows[j]])).forEach((u, i) => { result[near[i]] = sign ? u.map(x => sign * Math.exp(sign * x)) : u; });
-      return result;
+      return beside();
     }
     const pulled = near.map(() => ({}));
     for (const name of p.parts) {
@@ -205,7 +215,7 @@ const whatIf = (() => {
       const u = full(p, evaluate(p.objective, reader(p, s, rows[j], pulled[i]), s.weight));
       result[j] = result[j].map((x, d) => isNaN(u[d]) ? x : p.sign * u[d]);
     });
-    return result;
+    return beside();
   }
 
   function bestProbability(p, draws, keeps) {
