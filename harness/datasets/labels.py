@@ -72,6 +72,7 @@ NO = frozenset(
 _CHOICES = re.compile(r'\s*\{\s*"choices"\s*:\s*(\[.*\])\s*\}\s*', re.DOTALL).fullmatch
 """Several labels as Label Studio's tables have them; one stands alone."""
 _WHOLE = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.0*)?")
+_CODE = re.compile(r"[0-9]+(?:\.0*)?")
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
 
 
@@ -88,6 +89,8 @@ def folded(label: str) -> str:
 def meanings(labels: Iterable[str]) -> dict[str, str]:
     """Each label → what it means: labels of one meaning are written in several ways."""
     plain = {label: folded(label) for label in labels}
+    if plain and all(map(_CODE.fullmatch, plain.values())):  # 01 is 1, as a spreadsheet writes it
+        return {label: str(int(word.partition(".")[0])) for label, word in plain.items()}
     if not set(plain.values()) <= YES | NO or len(set(plain.values())) < 3:
         return plain
     return {label: "yes" if word in YES else "no" for label, word in plain.items()}
@@ -140,6 +143,8 @@ def check_alike(counts: Mapping[str, int], where: str, stated: Mapping[str, str]
 
 
 def _how_alike(labels: Sequence[str]) -> str:
+    if all(map(_CODE.fullmatch, labels)):
+        return "are one number, written in several ways"
     same = len(set(map(folded, labels))) == 1
     return "differ in case, blanks or marks only" if same else "all mean yes, or all mean no"
 
