@@ -19,6 +19,7 @@ from harness.datasets.frames import UserTable, different, different_texts, requi
 from harness.datasets.labels import check_computed, raise_all
 from harness.datasets.moments import UnclearTimeError
 from harness.datasets.raw import MISSING
+from harness.datasets.two_files import written_apart
 from harness.exported.tables import numbers_among
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -367,7 +368,10 @@ def _refuse_mixed(
     notation = [found.texts[i] for i in bad if like[i]] or [found.texts[i] for i in bad]
     text_of = dict(zip(np.flatnonzero(found.words).tolist(), found.texts, strict=True))
     wrong = [code for code, text in text_of.items() if text in {found.texts[i] for i in bad}]
-    where = np.flatnonzero(np.isin(found.codes, wrong)).tolist()
+    is_bad = np.isin(found.codes, wrong)
+    known = np.append(np.isfinite(found.numbers) | found.words, False)[found.codes]
+    raise_all(written_apart(table, name, is_bad, known, bool(like[bad].all()), bool(otherwise)))
+    where = np.flatnonzero(is_bad).tolist()
     some = where[: cells.SHOWN]
     listed = cells.listed([text_of[int(found.codes[r])] for r in some], [table.place(r) for r in some])
     more = f" and {len(where) - len(some)} more" if len(where) > len(some) else ""
