@@ -14,6 +14,7 @@ from harness.datasets.image_layout import are_no_classes
 from harness.datasets.part_names import TEST, TRAIN, VALIDATION
 from harness.datasets.raw import PARQUET, Layout, first_cells
 from harness.init.folders import AUDIO, nothing_read, of_one_form, rows_apart, sounds
+from harness.init.joined import joined_by_id
 from harness.init.listed import sorted_by
 from harness.mistakes import noting
 from harness.record import DataError
@@ -74,6 +75,8 @@ def _together(data: Sequence[Path]) -> Found:
     """Two tables that are called the training and the test part of one."""
     if (pair := _pair([path for path in data if _is_table(path)])) and len(data) == 2:
         return pair
+    if all(map(_is_table, data)) and (told := joined_by_id(data)):
+        raise DataError(told)
     names = ", ".join(str(path) for path in data)
     raise DataError(
         f"{names}: a suite is about one data set: give one of them (or two tables whose names say "
@@ -145,6 +148,8 @@ def _in_folder(folder: Path) -> Found:
     if len(tables) == 1:
         return Found("table", tables[0])
     if tables:
+        if told := joined_by_id(tables):
+            raise DataError(f"{folder}: {told}")
         more = ", …" if len(tables) > SHOWN else ""
         names = ", ".join(sorted(file.name for file in tables)[:SHOWN]) + more
         raise DataError(
