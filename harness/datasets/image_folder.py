@@ -10,7 +10,7 @@ understood, `harness.datasets.image_layout` says; transparent images are laid on
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,12 +21,14 @@ from harness.datasets.decoding import decode as decode
 from harness.datasets.image_files import SUFFIXES as SUFFIXES
 from harness.datasets.image_headers import check_white, headers_of, said_of
 from harness.datasets.image_layout import Listing, list_images
+from harness.datasets.image_names import belonging, keys_of
 from harness.datasets.mapped import Mapped
 from harness.datasets.own_files import content_of
 from harness.datasets.pictures import WHITE
-from harness.datasets.splits import hash_split
+from harness.datasets.splits import coded, hash_split
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
+from harness.suite.source import quoted
 
 DESCRIPTION = (
     "your images, one folder per class, with or without train/ and test/ (path, size, grey, test, …)"
@@ -46,6 +48,7 @@ def load(
     white: int = WHITE,
     test_folder: str | None = None,
     labels: Mapping[str, str] | None = None,
+    group: str | None = None,
 ) -> Dataset:
     """Images (n, 3 or 1, size, size) uint8, the middle square of each, resized.
 
@@ -59,6 +62,8 @@ def load(
         white: the value that is white in images of 16 bits, for instance 4095 where a camera gives 12.
         test_folder: the folder to test on, where its name does not say so.
         labels: a folder's name → the class that it is of, where two are the same.
+        group: a regular expression: files in whose names it finds the same never straddle a split, for
+            instance `patient\\d+`; what counts is its first group in brackets, where it has one.
     Raises:
         DataError: no classes, a class in one part only, an image that cannot be read.
     """
@@ -67,12 +72,19 @@ def load(
     colour = colour_of(background)
     index = {name: i for i, name in enumerate(listing.classes)}
     targets = np.array([index[label] for label in listing.labels], dtype=np.int64)
-    names = np.array([file.relative_to(listing.root).as_posix() for file in listing.files])
+    names = _names(listing)
+    keys = keys_of(names.tolist(), group) if group else list(names)
+    groups = coded(keys)[0] if group else None
     if listing.has_test:
-        is_test = np.array([part == "test" for part in listing.parts])
-        rows = (np.flatnonzero(~is_test), np.flatnonzero(is_test))
+        rows = _rows(listing)
+        if group and (both := _shared(keys, *rows)):
+            raise DataError(
+                f"image_folder: {both} test images are of a group that the training part has too: a score on "
+                "them says how well it is remembered. Leave `group` out, or give the folder of one part as "
+                "`path`, which is cut by groups"
+            )
     elif 0 < test < 1:
-        rows = hash_split(list(names), targets, test)
+        rows = hash_split(keys, targets, test)
     else:
         raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.
@@ -84,6 +96,7 @@ def load(
             images.taken(where) if isinstance(images, Mapped) else images[where],
             targets[order[where]],
             order[where],
+            groups=None if groups is None else groups[order[where]],
             columns={"file": names[order[where]]},
         )
         for where in (slice(0, cut), slice(cut, None))
@@ -109,7 +122,7 @@ def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the folder was read."""
     given, listing = complete(load, args), _listing_of(args)
     headers = headers_of(listing.files, listing.root)
-    said = list(listing.notes)
+    said = [*listing.notes, *_said_of_names(listing, given["group"])]
     if not given["size"]:
         median, side = headers.side, min(headers.side, LARGEST)
         capped = f", of which {LARGEST} is taken at most" if median > LARGEST else ""
@@ -118,6 +131,59 @@ def notes(**args: Any) -> tuple[str, ...]:
             "(`size` sets it)"
         )
     return (*said, *said_of(headers, given["background"]))
+
+
+def groups_in(**args: Any) -> tuple[str, int]:
+    """The `group` that names of files ask for, else nothing; and how many images to test on, of a folder that
+    has parts, are of one that is trained on.
+    """
+    listing = _listing_of(args)
+    names = _names(listing).tolist()
+    if (found := belonging(names)) is None:
+        return "", 0
+    return found.pattern, _shared(keys_of(names, found.pattern), *_rows(listing))
+
+
+def _said_of_names(listing: Listing, group: str | None) -> list[str]:
+    """That names of files say what belongs together, where no `group` keeps it so."""
+    names = _names(listing).tolist()
+    if group or (found := belonging(names)) is None:
+        return []
+    keys = keys_of(names, found.pattern)
+    if listing.has_test and not _shared(keys, *_rows(listing)):
+        return []
+    cure = "take them out of one part" if listing.has_test else f"write `group: {quoted(found.pattern)}`"
+    return [
+        f"names of files say that {found.files:,} of {len(names):,} images are {found.what} with others "
+        f"({found.groups:,} groups, for instance {_example(names, keys)}), and both parts have some of one: "
+        f"a score on them says how well they are remembered; {cure}"
+    ]
+
+
+def _example(names: Sequence[str], keys: Sequence[str]) -> str:
+    """Two files of one group."""
+    first: dict[str, str] = {}
+    for name, key in zip(names, keys, strict=True):
+        if key in first:
+            return f"{first[key]} and {name}"
+        first[key] = name
+    return ""
+
+
+def _names(listing: Listing) -> np.ndarray:
+    return np.array([file.relative_to(listing.root).as_posix() for file in listing.files])
+
+
+def _rows(listing: Listing) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from, and those to test on, where the folder has parts."""
+    is_test = np.array([part == "test" for part in listing.parts])
+    return np.flatnonzero(~is_test), np.flatnonzero(is_test)
+
+
+def _shared(keys: Sequence[str], train: np.ndarray, test: np.ndarray) -> int:
+    """How many test rows have a key that a training row has too."""
+    known = {keys[i] for i in train}
+    return sum(keys[i] in known for i in test)
 
 
 def class_counts(**args: Any) -> dict[str, int]:

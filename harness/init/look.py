@@ -139,14 +139,23 @@ def _images(path: Path, given: JsonObject) -> Seen:
     from harness.datasets.catalog import load_dataset, notes
 
     args, task, taken = readable("image_folder", {"path": str(path), **given})
+    from harness.datasets.image_folder import groups_in
     data = load_dataset("image_folder", args)
     noted, images = notes("image_folder", args), len(data.train) + len(data.test)
+    pattern, shared = groups_in(**args)
+    is_grouped = bool(pattern) and not shared and "group" not in args
+    if is_grouped:
+        args["group"] = pattern
     said = (
         f"{path.name}/: a folder of {images:,} images in {task.num_classes} classes",
         _sides(noted, task),
     )
-    more = tuple(note for note in noted if "pixels: the median" not in note)
-    return _counted(path.name, "image_folder", args, data, (*said, *more, *_taken_said(args, taken)), taken)
+    more = [note for note in noted if "pixels: the median" not in note]
+    if is_grouped:
+        more.append("names of files say which images belong together: they stay on one side of every split")
+    told = (*said, *more, *_taken_said(args, taken))
+    why = {"group": "in the files' names: what it finds stays on one side of every split", **taken}
+    return _counted(path.name, "image_folder", args, data, told, why)
 
 
 def _sides(notes: Sequence[str], task: Task) -> str:

@@ -248,7 +248,8 @@ def _reach(
         found = None if owner else _assumed_spread(suite, metric, rows)
         basis = f"assumed: {found[1]}" if found else "not estimable before a first run on these data"
         # How alike rows of one owner are decides what they are worth, and only answers tell.
-        basis += f": rows of one `{owner}` are one unit" if owner else ""
+        whose = "group" if suite.data.name == "image_folder" else owner  # there it is a pattern of names
+        basis += f": rows of one `{whose}` are one unit" if owner else ""
     if found is None:
         return Reach(name, unit, None, relative, basis)
     at = found[0]
