@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +11,7 @@ import pandas as pd
 from harness.codec import Json, JsonObject
 from harness.datasets.line_of_names import headless as headless_log
 from harness.datasets.overlooked import EVENTS, RATINGS, grades_among, plain_name
+from harness.init.series import series_of
 from harness.init.tables import headless, holds_dates, is_id, read
 
 USERS = (
@@ -39,6 +40,11 @@ WEIGHTS = ("count", "plays", "playcount", "quantity", "weight", "n")
 PIECES = ("quantity",)
 """Of single purchases, where the same user chooses the same item in several rows: litres and screws make
 an item no more popular. On a grocer's 191,290 rows NDCG@10 of the most popular was .007 weighed, .040 not."""
+AMOUNTS = (
+    "sales", "unitssold", "units", "sold", "quantity", "qty", "volume", "amount", "demand", "value", "price",
+    "total", "orders", "revenue", "consumption", "load", "kwh", "usage", "rainfall", "temperature",
+)  # fmt: skip
+"""What is predicted of a time and a product or a place, and nobody's id."""
 EXTRA = {"price": ("price",), "category": ("category", "categoryid", "genre")}
 LEAST_IDS = 20
 """Different values of a column that may be users or items though its name does not say so."""
@@ -106,6 +112,8 @@ def _columns_of_ids(
     is_log = bool(time) and len(left) == 2 and {user, item} - {""} <= set(left)
     if is_log and not (user or item):
         is_log = not all(_measures(frame[name], name) for name in left)
+    guessed = [name for name in left if name not in (user, item)]
+    is_log = is_log and not any(_is_amount(frame, name, time, set(left) - {name}) for name in guessed)
     if is_log and not (user and item) and all(_are_ids(frame[name]) for name in left):
         user = user or next(name for name in left if name != item)
         item = item or next(name for name in left if name != user)
@@ -127,6 +135,14 @@ def _are_ids(column: pd.Series) -> bool:
 def _measures(column: pd.Series, name: str) -> bool:
     """Whether a column may hold measurements: mostly numbers, and it is not called an id."""
     return not is_id(name) and bool(pd.to_numeric(column, errors="coerce").notna().mean() >= 0.5)
+
+
+def _is_amount(frame: pd.DataFrame, name: str, time: str, others: Collection[str]) -> bool:
+    """Whether numbers are what is measured or sold: by their name, or of the others at each time once."""
+    if not _measures(frame[name], name):
+        return False
+    plain = plain_name(name)
+    return plain in AMOUNTS or series_of(frame, [time, *others], known=time) is not None
 
 
 def _are_moments(column: pd.Series) -> bool:

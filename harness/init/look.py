@@ -42,7 +42,7 @@ class Seen:
         name: for the suite. dataset, args: as under `data`; paths are absolute. said: lines about it.
         why: key of `args` → why it is written. train_rows: validation still among them.
         counts: class → rows, the commonest first; empty without classes.
-        warnings: what the audit warns of. items: of a log.
+        warnings: what the audit warns of. items: of a log. split: how rows are cut; empty: by hash.
     """
 
     name: str
@@ -57,6 +57,7 @@ class Seen:
     warnings: tuple[str, ...] = ()
     items: int = 0
 
+    split: JsonObject = field(default_factory=dict)
     @property
     def commonest(self) -> float:
         """The share of rows that always saying the commonest class gets right."""
@@ -138,15 +139,15 @@ def _digits() -> Seen:
 def _images(path: Path, given: JsonObject) -> Seen:
     from harness.datasets.catalog import load_dataset, notes
 
-    args, task, taken = readable("image_folder", {"path": str(path), **given})
     from harness.datasets.image_folder import groups_in
-    data = load_dataset("image_folder", args)
-    noted, images = notes("image_folder", args), len(data.train) + len(data.test)
+    args, task, taken = readable("image_folder", {"path": str(path), **given})
     pattern, shared = groups_in(**args)
     is_grouped = bool(pattern) and not shared and "group" not in args
     if is_grouped:
         args["group"] = pattern
     said = (
+    data = load_dataset("image_folder", args)
+    noted, images = notes("image_folder", args), len(data.train) + len(data.test)
         f"{path.name}/: a folder of {images:,} images in {task.num_classes} classes",
         _sides(noted, task),
     )
@@ -201,12 +202,16 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     question = asked(found, frame, given, None if named is None else str(named))
     found, seen = question.found, question.roles
     shared = bool(seen.group) and _shares_owners(found, seen.group, frame, given)
+    series = _series(found, seen, frame, given)
+    if series is not None:
+        seen = replace(seen, group="")  # what these do next is asked
     what, dataset, args, taken = _read_as(found, seen, frame, given, shared)
     from harness.datasets.catalog import load_dataset, notes
 
     data = load_dataset(dataset, args)
     said = (
-        *columns_said(path, what, frame, dataset, shared),
+    split = {"by": "time", "column": series.time} if series else _folds(found, args, frame)
+        *columns_said(path, what, frame, dataset, shared, series, split),
         *question.said,
         *notes(dataset, args),
         *_taken_said(args, taken),
@@ -217,7 +222,24 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
         "group": "its rows stay on one side of every split",
         **taken,
     }
-    return _counted(_name(path), dataset, args, data, said, why)
+    return replace(_counted(_name(path), dataset, args, data, said, why), split=split)
+
+
+def _series(found: Found, what: Roles, frame: pd.DataFrame, given: JsonObject) -> Series | None:
+    """Of a table without a test file and without owners to come: by what its rows are told apart."""
+    if found.test_path or "group" in given or not is_asked_on(what.group):
+        return None
+    if _decided_from(what, frame, given).text:
+        return None
+    apart = _left_out(what) - set(what.row_names) | {what.target}
+    return series_of(frame, [name for name in map(str, frame.columns) if name not in apart])
+
+
+def _folds(found: Found, args: JsonObject, frame: pd.DataFrame) -> dict[str, Json]:
+    """Folds by owners, where these are so few that a fifth of them would be one or two."""
+    group = args.get("group")
+    few = found.test_path is None and group in frame and frame[group].nunique() < OWNERS
+    return {"by": "group", "folds": min(5, frame[group].nunique())} if few else {}
 
 
 def _read_as(

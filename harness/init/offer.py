@@ -58,7 +58,7 @@ def goal(seen: Seen) -> Goal:
     if seen.task.name == "recommendation":
         return Goal("ndcg@10", "the hits among ten recommended items, the first counting most")
     if not seen.task.num_classes:
-        heavy = cuts_of(seen.dataset, seen.args, None, 0)
+        heavy = cuts_of(seen.dataset, seen.args, seen.split or None, 0)
         if heavy.few and heavy.has_usual < HALF:  # else saying the usual value has the lowest
             why = f"R² would be about {heavy.few} of {heavy.rows:,} test rows, far from all others"
             return Goal("mae", why, verb="minimize")

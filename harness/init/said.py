@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.codec import JsonObject
+from harness.init.series import Series
 from harness.init.tables import Roles
 from harness.suite.source import flow
 
@@ -16,9 +18,21 @@ SHOWN = 8
 """Columns that are named, at most."""
 
 
-def columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, shared: bool) -> list[str]:
-    """What a table is, what is predicted from what, and why columns are left out; `shared`: owners of rows
-    stand in the test file too."""
+def columns_said(
+    path: Path,
+    what: Roles,
+    frame: pd.DataFrame,
+    dataset: str,
+    shared: bool,
+    series: Series | None,
+    split: JsonObject,
+) -> list[str]:
+    """What a table is, what is predicted from what, and why columns are left out.
+
+    Args:
+        shared: owners of rows stand in the test file too. series: by what rows are told apart.
+        split: how rows are cut; empty: by hash.
+    """
     kind = "texts" if dataset == "text_csv" else "a table"
     said = [f"{path.name}: {kind} of {len(frame):,} rows and {len(frame.columns)} columns"]
     said.append(f"predicts {what.target!r}, {what.why} (--target COLUMN for another)")
@@ -33,8 +47,14 @@ def columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sha
             f"are to be predicted, give all rows in one file, which is cut by {what.group!r}"
         )
     elif what.group:
-        said.append(f"{what.group!r} names what rows belong to: its rows stay on one side of every split")
-    if what.dates:
+        few = f"; of {frame[what.group].nunique()} a fifth would tell little: each is tested on, in folds"
+        said.append(
+            f"{what.group!r} names what rows belong to: its rows stay on one side of every split"
+            + (few if split else "")
+        )
+    if series:
+        said.append(_as_series(series))
+    elif what.dates:
         spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
         verb = "holds" if len(spans) == 1 else "hold"
         later = f"split: {{by: time, column: {flow(next(iter(what.dates)))}}}"
@@ -66,6 +86,13 @@ def columns_said(path: Path, what: Roles, frame: pd.DataFrame, dataset: str, sha
         worst = sorted(what.holes.items(), key=lambda hole: -hole[1])[:SHOWN]
         said.append("holes: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
     return said
+
+
+def _as_series(series: Series) -> str:
+    """Why rows are cut by time, and what to write where that is not asked."""
+    rows = f"a row for each {_listed([series.time, *series.of])}"
+    new = f"; `group: {flow(series.of[0])}` in place of `split` asks of others" if series.of else ""
+    return f"{rows}: a series, tested on its latest fifth, as what lies between known rows is easy{new}"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -52,6 +52,12 @@ SAMPLE = 2000
 @dataclass(frozen=True)
 class Roles:
     """What the columns of a table are.
+_NUMBERED = re.compile(
+    r"patient|subject|participant|respondent|speaker|.*(?:id|no|nr|nbr|num|number|code|key)"
+)
+"""What owners are called whose numbers count nothing."""
+OWNERS, FEW_OWNERS = 10, 3
+"""Different values of a column of owners at least: few may be kinds, where they are not numbered."""
 
     Args:
         text: the column of texts, empty where the table has none. group: one whose values belong together.
@@ -285,14 +291,14 @@ def is_id(name: str) -> bool:
 def _dates(frame: pd.DataFrame, texts: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in _names(frame):
-        days = None if name in texts else _days(frame[name])
+        days = None if name in texts else days_of(frame[name])
         if days is not None and len(days):
             first, last = pd.to_datetime([days.min(), days.max()], unit="D").strftime("%Y-%m-%d")
             found[name] = f"{first} to {last}"
     return found
 
 
-def _days(column: pd.Series) -> np.ndarray | None:
+def days_of(column: pd.Series) -> np.ndarray | None:
     """Days since 1970 of a column of dates, None for any other."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return moments.days_of_stamps(column.dropna())
@@ -325,9 +331,23 @@ def holds_dates(column: pd.Series) -> bool:
 
 def is_owner(column: pd.Series, name: str) -> bool:
     """Whether a column says what rows belong to, by its name and how often its values come back."""
-    if not _OWNER.fullmatch(re.sub(r"[\W\d_]+", "", name.casefold())) or pd.api.types.is_float_dtype(column):
+    plain = re.sub(r"[\W\d_]+", "", name.casefold())
+    if not _OWNER.fullmatch(plain) or pd.api.types.is_float_dtype(column):
         return False
-    return 10 <= column.nunique() < 0.8 * len(column)
+    least = FEW_OWNERS if _are_numbered(column, plain) else OWNERS
+    return least <= column.nunique() < 0.8 * len(column)
+
+
+def _are_numbered(column: pd.Series, plain: str) -> bool:
+    """Whether values are one word and a number, as `S01` and no kinds of devices are; numbers alone may count
+    (`family`), and the third session is one of many."""
+    values = column.dropna().astype(str).unique()[: 2 * OWNERS]
+    is_one_word = len({re.sub(r"\d+$", "", value) for value in values}) == 1 and values[0][-1:].isdigit()
+    return (
+        is_one_word
+        and not plain.startswith("session")
+        and (bool(_NUMBERED.fullmatch(plain)) or not values[0].isdigit())
+    )
 
 
 def _missing(column: pd.Series) -> float:

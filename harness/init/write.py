@@ -20,6 +20,7 @@ from harness.suite.source import flow, quoted
 P99_CALLS = NEEDED_CALLS["latency_p99_ms"]
 WIDTH = 40
 """Where comments begin."""
+_CUT = {"time": "tested on the latest fifth", "group": "each group is tested on once"}
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,8 @@ def _data(seen: Seen, effort: Effort, folder: Path) -> str:
     lines = ["data:", f"  name: {seen.dataset}"]
     for key, value in args.items():
         lines.append(_line(f"  {key}: {flow(value)}", _short(seen.why.get(key, ""))))
+    if seen.split:
+        lines.append(_line(f"  split: {flow(dict(seen.split))}", _CUT[str(seen.split["by"])]))
     if effort.side and "size" not in args:
         own = seen.task.input_shape[-1]
         shrunk = f", shrunk to {effort.side}×{effort.side}" if own > effort.side else " as it is"

@@ -70,8 +70,10 @@ def broken(kept: float) -> str:
 
 
 def ways_of_cutting(data: Data) -> str:
-    """`5 folds, 2 times`; `10 hold-out parts of 20 %`."""
+    """`5 folds, 2 times`; `10 hold-out parts of 20 %`; `tested on the latest 20% by day`."""
     split = data.split
+    if split is not None and split.parts == 1 and split.by == "time":
+        return f"tested on the latest {split.test:.0%} by {split.column}"
     if split is None or split.parts == 1:
         return "one test part"
     by = {"group": " by group", "time": " by time", "predefined": f" by {split.column}"}.get(split.by, "")

@@ -344,7 +344,8 @@ def basis(e: Evidence) -> str:
     seeds = _per((r.trial.candidate, r.trial.seed) for r in trained)
     rounds = _per((r.trial.variant, r.trial.round) for r in served)
     parts = [_range(seeds, "seed") + " per candidate"] if seeds else []
-    parts += [ways_of_cutting(e.suite.data)] if e.suite.data.parts > 1 else []
+    way = ways_of_cutting(e.suite.data)
+    parts += [way] if way != "one test part" else []
     if e.headline_size:
         parts.append(f"{e.headline_size:,} training examples of {e.suite.data.name}")
     else:
