@@ -194,14 +194,29 @@ def test_a_suite_that_is_there_is_said_before_the_data_is_read(init: Run, tmp_pa
     assert code == 2 and "broken.yaml is there already" in err
 
 
-def test_a_rare_class_is_judged_by_balanced_accuracy(init: Run, tmp_path: Path) -> None:
+def test_a_rare_class_is_judged_by_how_well_it_is_ranked(init: Run, tmp_path: Path) -> None:
     rng = np.random.default_rng(3)
     frame = pd.DataFrame(rng.normal(size=(900, 2)), columns=["a", "b"])
     frame["fraud"] = np.where(np.arange(900) % 30 == 0, "fraud", "legit")
     frame.to_csv(tmp_path / "cards.csv", index=False)
     assert init("cards.csv")[0] == 0
     decision = read_suite("cards.yaml").decision
-    assert (decision.objective, decision.positive) == ("maximize balanced_accuracy", "fraud")
+    assert (decision.objective, decision.positive) == ("maximize pr_auc", "fraud")
+
+
+def test_two_classes_of_which_one_is_rare_are_judged_by_how_they_are_ranked(
+    init: Run, tmp_path: Path
+) -> None:
+    rng = np.random.default_rng(3)
+    frame = pd.DataFrame(rng.normal(size=(1500, 3)).round(3), columns=["a", "b", "c"])
+    odds = np.exp(-4 + 1.2 * frame.a)
+    frame["stroke"] = np.where(rng.random(1500) < odds / (1 + odds), "yes", "no")
+    frame.to_csv(tmp_path / "stroke.csv", index=False)
+    assert init("stroke.csv")[0] == 0
+    decision = yaml.safe_load(Path("stroke.yaml").read_text())["decision"]
+    share = (frame.stroke == "yes").mean()
+    assert decision["objective"] == "maximize pr_auc" and decision["positive"] == "yes"
+    assert decision["constraints"][0] == f"pr_auc >= {float(f'{1.5 * share:.2g}'):g}"
 
 
 def test_a_log_is_known_by_its_users_items_and_times(init: Run, tmp_path: Path) -> None:
