@@ -17,8 +17,9 @@ from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, re
 from harness.init.find import Found
 from harness.init.listed import refuse_images_within
 from harness.init.logs import log_args
-from harness.init.said import and_, columns_said
-from harness.init.tables import Roles, read
+from harness.init.said import amounts_said, and_, columns_said
+from harness.init.series import Series, is_asked_on, series_of
+from harness.init.tables import OWNERS, Roles, read
 from harness.init.unanswered import asked
 from harness.init.unnamed import refuse_headless, refuse_label_lines
 from harness.protocols import Dataset, Task
@@ -56,8 +57,8 @@ class Seen:
     why: Mapping[str, str] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     items: int = 0
-
     split: JsonObject = field(default_factory=dict)
+
     @property
     def commonest(self) -> float:
         """The share of rows that always saying the commonest class gets right."""
@@ -138,16 +139,16 @@ def _digits() -> Seen:
 
 def _images(path: Path, given: JsonObject) -> Seen:
     from harness.datasets.catalog import load_dataset, notes
-
     from harness.datasets.image_folder import groups_in
+
     args, task, taken = readable("image_folder", {"path": str(path), **given})
     pattern, shared = groups_in(**args)
     is_grouped = bool(pattern) and not shared and "group" not in args
     if is_grouped:
         args["group"] = pattern
-    said = (
     data = load_dataset("image_folder", args)
     noted, images = notes("image_folder", args), len(data.train) + len(data.test)
+    said = (
         f"{path.name}/: a folder of {images:,} images in {task.num_classes} classes",
         _sides(noted, task),
     )
@@ -201,19 +202,20 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     named = target or given.get("target") or given.get("label")
     question = asked(found, frame, given, None if named is None else str(named))
     found, seen = question.found, question.roles
-    shared = bool(seen.group) and _shares_owners(found, seen.group, frame, given)
     series = _series(found, seen, frame, given)
     if series is not None:
         seen = replace(seen, group="")  # what these do next is asked
+    shared = bool(seen.group) and _shares_owners(found, seen.group, frame, given)
     what, dataset, args, taken = _read_as(found, seen, frame, given, shared)
     from harness.datasets.catalog import load_dataset, notes
 
     data = load_dataset(dataset, args)
-    said = (
     split = {"by": "time", "column": series.time} if series else _folds(found, args, frame)
+    said = (
         *columns_said(path, what, frame, dataset, shared, series, split),
         *question.said,
         *notes(dataset, args),
+        *amounts_said(data.task, dataset, args),
         *_taken_said(args, taken),
     )
     why = {

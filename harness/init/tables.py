@@ -27,6 +27,8 @@ ANSWERS = (
     "price", "click", "clicked", "converted",
 )  # fmt: skip
 """Names of columns that hold the answer, the likelier first; where there is none, the last column does."""
+OFTEN_KNOWN = ("result", "response", "category", "income", "price")
+"""Those of them that are as often what the answer is predicted from: `price` beside `sales`."""
 _OWNER = re.compile(
     r"(?:id)?(?:patient|customer|user|client|person|subject|author|household|document|session|account|device|"
     r"store|thread|family|query|participant|respondent|student|speaker|lesion|record(?=id|n)|q(?=id))(?:ids?|uid|uuid|guid|identifier|no|nr|nbr|num|number|code|key|name|hash|ref|mrn)*"
@@ -40,11 +42,22 @@ _NO_IDS = re.compile(
 """Words that end as ids do and are none."""
 LABELLING = ("annotation_id", "lead_time", "annotator", "id", "created_at", "updated_at")
 """What Label Studio's tables say of the labelling; the first two tell such a table."""
-_ANSWERS_END = re.compile(r"(?i:.*[\W_](?:label|target))|.*[a-z](?:Label|Target)")
-"""How names of columns end that hold the answer: `gold_label`, `SepsisLabel`."""
+_ANSWERS_END = re.compile(
+    r"(?!(?i:prev|prior|last|past|lag|old|avg|mean))(?:"
+    r"(?i:.*[\W_](?:label|target|churn(?:ed)?|fraud|sentiment|diagnosis|outcome|sales|cancell?ed|readmitted))|"
+    r".*[a-z](?:Label|Target|Churn|Fraud|Sentiment|Diagnosis|Outcome|Sales)|"
+    r"(?i:attrition|sales|exited|readmitted))"
+)
+"""How names of columns end that hold the answer, `gold_label`, `Weekly_Sales`, or are called as a whole."""
 WORDS = 4
 """A column of at least so many words in the median cell is text, not categories."""
 MOST_CLASSES = 50
+_NUMBERED = re.compile(
+    r"patient|subject|participant|respondent|speaker|.*(?:id|no|nr|nbr|num|number|code|key)"
+)
+"""What owners are called whose numbers count nothing."""
+OWNERS, FEW_OWNERS = 10, 3
+"""Different values of a column of owners at least: few may be kinds, where they are not numbered."""
 SAMPLE = 2000
 """Cells that are looked at for what a column holds."""
 
@@ -52,12 +65,6 @@ SAMPLE = 2000
 @dataclass(frozen=True)
 class Roles:
     """What the columns of a table are.
-_NUMBERED = re.compile(
-    r"patient|subject|participant|respondent|speaker|.*(?:id|no|nr|nbr|num|number|code|key)"
-)
-"""What owners are called whose numbers count nothing."""
-OWNERS, FEW_OWNERS = 10, 3
-"""Different values of a column of owners at least: few may be kinds, where they are not numbered."""
 
     Args:
         text: the column of texts, empty where the table has none. group: one whose values belong together.
@@ -65,6 +72,7 @@ OWNERS, FEW_OWNERS = 10, 3
         constant: columns of one value. names: column of texts that name the rows → how many there are.
         unknown: columns that the rows to predict have not. parts: those that say which part a row is of.
         labels: columns of other labels of the same rows. labelling: those that tell how they were labelled.
+        texts: columns of texts from which classes may be told.
     """
 
     target: str
@@ -80,6 +88,7 @@ OWNERS, FEW_OWNERS = 10, 3
     parts: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
     labelling: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 def read(path: Path, args: JsonObject) -> pd.DataFrame:
@@ -173,6 +182,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         ),
         labels=labels,
         labelling=tuple(name for name in rest if name in labelling),
+        texts=tuple(name for name in texts if name in rest and few),
         holes={name: share for name in rest if (share := _missing(frame[name])) > 0},
     )
 
@@ -191,10 +201,10 @@ def _answer(frame: pd.DataFrame, path: Path, target: str | None, unlikely: set[s
             raise DataError(f"--target {target}: {lacking(path, target, columns)}")
         return target, "as you said"
     folded = {name.casefold().strip(): name for name in columns}
-    for word in ANSWERS:
-        if word in folded and frame[folded[word]].nunique() > 1:
-            return folded[word], "by its name"
+    held = [folded[word] for word in ANSWERS if word in folded and frame[folded[word]].nunique() > 1]
     called = [name for name in columns if _ANSWERS_END.fullmatch(name) and frame[name].nunique() > 1]
+    if held and (len(called) != 1 or held[0].casefold().strip() not in OFTEN_KNOWN):
+        return held[0], "by its name"
     if len(called) == 1:
         return called[0], "by its name"
     likely = [name for name in columns if name not in unlikely and not _tells_nothing(frame[name])]

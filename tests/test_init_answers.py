@@ -1,0 +1,90 @@
+"""What `init` takes for the answer, and what it says of columns beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.first_suites import First
+
+
+def sales(shops: int = 6, days: int = 90) -> pd.DataFrame:
+    """What each shop sold on each day."""
+    rng = np.random.default_rng(0)
+    dates = pd.date_range("2024-01-01", periods=days).strftime("%Y-%m-%d")
+    frame = pd.DataFrame(
+        [(day, shop + 1) for day in dates for shop in range(shops)], columns=["date", "store"]
+    )
+    frame["promo"] = rng.integers(0, 2, len(frame))
+    frame["sales"] = rng.poisson(60 + 5 * frame.store + 9 * frame.promo)
+    return frame
+
+
+def subjects(count: int, called: Callable[[int], Any], rows: int = 30) -> pd.DataFrame:
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame(rng.normal(size=(count * rows, 3)).round(3), columns=["a", "b", "c"])
+    frame.insert(0, "subject", [called(i) for i in range(count) for _ in range(rows)])
+    frame["state"] = rng.choice(["rest", "stress"], len(frame))
+    return frame
+
+
+def test_answers_are_known_by_the_end_of_their_column(first: First) -> None:
+    rng = np.random.default_rng(4)
+    n = 300
+    frame = pd.DataFrame({
+        "hotel": rng.choice(["city", "sea"], n), "is_canceled": rng.integers(0, 2, n),
+        "previous_cancelled": rng.integers(0, 3, n), "kind": rng.choice(["group", "single"], n),
+    })  # fmt: skip
+    frame.to_csv("bookings.csv", index=False)
+    assert first("bookings.csv")[2]["data"]["target"] == "is_canceled"
+    frame["Attrition"], frame["years"] = frame.pop("is_canceled"), rng.integers(0, 40, n)
+    frame.to_csv("staff.csv", index=False)
+    assert first("staff.csv")[2]["data"]["target"] == "Attrition"
+
+
+def test_texts_beside_other_columns_say_how_few_of_their_words_count(first: First) -> None:
+    rng = np.random.default_rng(5)
+    words = np.array([f"w{i}" for i in range(300)])
+    frame = pd.DataFrame({
+        "shop": rng.choice(["a", "b"], 200), "review": [" ".join(rng.choice(words, 12)) for _ in range(200)],
+        "label": rng.choice(["good", "bad"], 200),
+    })  # fmt: skip
+    frame.to_csv("reviews.csv", index=False)
+    said = first("reviews.csv")[1]
+    assert "the 100 commonest words: `--set text=review` compares models that read it" in said
+    frame["title"] = frame.review.str[::-1]
+    frame.to_csv("pairs.csv", index=False)
+    assert "'review' and 'title' hold texts" in first("pairs.csv")[1]
+
+
+def test_counts_that_are_taken_as_classes_are_said_with_the_way_to_predict_an_amount(first: First) -> None:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"age": rng.normal(50, 9, 400).round(1), "claims": rng.poisson(1.5, 400)})
+    frame.to_csv("claims.csv", index=False)
+    code, said, _ = first("claims.csv")
+    assert code == 0 and f"whole numbers from 0 to {frame.claims.max()} are taken as classes" in said
+    code, said, suite = first("claims.csv", "--set", "kind=number")
+    assert code == 0 and suite["task"] == "tabular_regression" and "are taken as classes" not in said
+
+
+def test_a_price_beside_sales_is_not_what_is_predicted(first: First) -> None:
+    frame = sales(3, 60)
+    frame.insert(2, "price", np.random.default_rng(9).normal(5, 1, len(frame)).round(2))
+    frame.to_csv("sales.csv", index=False)
+    assert first("sales.csv")[2]["data"]["target"] == "sales"
+    frame.drop(columns="sales").to_csv("prices.csv", index=False)
+    assert first("prices.csv")[2]["data"]["target"] == "price"
+
+
+def test_names_of_rows_that_begin_alike_are_told_as_what_may_belong_together(first: First) -> None:
+    frame = subjects(12, lambda i: f"S{i:02d}", rows=6)
+    frame.insert(0, "name", [f"phon_R01_{s}_{i % 6 + 1}" for i, s in enumerate(frame.pop("subject"))])
+    frame.to_csv("voices.csv", index=False)
+    code, said, _ = first("voices.csv")
+    assert code == 0 and "names in 'name' have 12 beginnings of 6.0 rows each" in said
+    frame["name"] = [f"FL-{i:05d}" for i in range(len(frame))]
+    frame.to_csv("flats.csv", index=False)
+    assert "beginnings" not in first("flats.csv")[1]
