@@ -14,6 +14,7 @@ import pytest
 from harness.cli.main import main
 from harness.datasets import DATASETS
 from harness.datasets.audit import Finding, audit
+from harness.datasets.audit.overlap import _owns
 from harness.datasets.duplicates import near_duplicates, plain_words
 from harness.datasets.features import thumbnails
 from harness.protocols import Dataset, Split, Task
@@ -253,6 +254,11 @@ def test_a_strong_column_of_an_easy_problem_is_no_leak(tmp_path: Path) -> None:
     iris.frame.assign(target=iris.target_names[iris.target]).to_csv(tmp_path / "iris.csv", index=False)
     found = audit("tabular_csv", {"path": str(tmp_path / "iris.csv"), "target": "target"})
     assert not {f.check for f in found if f.level == "warning"} - {"equal rows in train and test"}
+
+
+@pytest.mark.parametrize("name", ["unit", "engine_no", "Well", "unit_price", "wellness"])
+def test_engines_and_wells_are_owners_and_what_one_costs_is_none(name: str) -> None:
+    assert _owns(name, np.repeat(np.arange(20), 5)) == (name in ("unit", "engine_no", "Well"))
 
 
 def test_patients_in_both_parts_are_named_where_a_model_remembers_them(tmp_path: Path) -> None:

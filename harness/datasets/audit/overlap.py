@@ -19,10 +19,18 @@ _WHO = (
     "patient|subject|person|people|user|customer|client|member|visitor|household|family|session|device|"
     "machine|sensor|serial|account|employee|author|speaker|writer|donor|animal|participant|student"
 )
+_WHICH = (
+    "engine|vehicle|battery|turbine|driver|player|athlete|volunteer|station|building|recording|video|specimen|"
+    "unit|well"
+)
+"""Which one, where nothing but a number or a name's end stands behind: `unit_price` is a price."""
 _ID = r"(^|[^a-z])(id|ids|uuid|key)([^a-z]|$)|[a-z]Id$"
-OWNER = re.compile(rf"{_WHO}|(^|[^a-z])(group|case|sample)([^a-z]|$)|{_ID}", re.IGNORECASE)
+OWNER = re.compile(
+    rf"{_WHO}|(^|[^a-z])(group|case|sample)([^a-z]|$)|(^|[^a-z])({_WHICH})[\W\d_]*(id|no|nr|num|number|name)?$|{_ID}",
+    re.IGNORECASE,
+)
 """A column by whose name its rows belong to somebody."""
-NUMBERED = re.compile(rf"({_WHO}|group|case|sample)?(id|uid|no|nr|num|number|code|key|serial)*")
+NUMBERED = re.compile(rf"({_WHO}|{_WHICH}|group|case|sample)?(id|uid|no|nr|num|number|code|key|serial)*")
 """What numbers are called, in small letters without signs between, that say to whom: `visitors` are counted,
 and a `session_length` is measured."""
 REMEMBERED = 0.05
