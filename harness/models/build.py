@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.kinds import kind_of
-from harness.models import MODELS, hf_trainer, keras_network, torchvision_shim
+from harness.models import MODELS, hf_trainer, keras_network, last_step, raw_inputs, torchvision_shim
 from harness.models.names import nearest
 from harness.models.own import find_function
 from harness.models.rules import check
@@ -57,13 +57,15 @@ def build_model(
     elif model.kind == OWN:
         torchvision_shim.prepare()  # user code may import torchvision, and so does lightning
         keras_network.prepare()
-        network = _call(ref, find_function(model, search), task, args)
+        with torch.random.fork_rng(devices=[]):  # a worker imports a module once: what that draws is nobody's
+            builder = find_function(model, search)
+        network = _call(ref, builder, task, args)
     else:
         raise ValueError(
             f"unknown model {ref!r}{nearest(ref, MODELS) or ': there are ' + ', '.join(sorted(MODELS))}; "
             "others are written timm:NAME, sklearn:NAME, hf:NAME or module:function"
         )
-    _check_output(ref, network, task)
+    _check_output(ref, network, task, load and model.kind == OWN)
     return network
 
 
@@ -86,7 +88,19 @@ def _call(ref: str, build: Callable[..., object], task: Task, args: Mapping[str,
             hint = nearest(name, known) or f": it takes {', '.join(known) or 'none'}"
             raise ValueError(f"{ref} has no argument {name!r}{hint}")
     keras_network.start_afresh()
-    network = build(task, **args)
+    try:
+        network = build(task, **args)
+    except (TypeError, AttributeError) as error:
+        first = next(iter(inspect.signature(build).parameters), "")
+        if first == "task":
+            raise
+        name, gets = getattr(build, "__name__", ref), f"{first}=…" if first else ""
+        raise ValueError(
+            f"{ref} is called with the task, and takes {first or 'nothing'} in its place ({error}): write a "
+            f"function beside it, `def build(task): return {name}({gets})`, and name that; the task has "
+            "num_classes and input_shape"
+        ) from error
+    network = getattr(network, "_orig_mod", network)  # of torch.compile: the loop compiles where it pays
     if keras_network.is_keras(network):
         network = keras_network.wrap(ref, network, task, example_inputs(task))
     if hf_trainer.is_trainer(network):
@@ -100,14 +114,19 @@ def _call(ref: str, build: Callable[..., object], task: Task, args: Mapping[str,
     return network
 
 
-def _check_output(ref: str, network: nn.Module, task: Task) -> None:
-    """Try the network on two examples: a wrong shape is said here, and not inside a loss."""
+def _check_output(ref: str, network: nn.Module, task: Task, is_new: bool) -> None:
+    """Try the network on two examples: a wrong shape is said here, and not inside a loss.
+
+    Args:
+        is_new: it is a user's and is to be trained: what would keep it from learning as meant is said too.
+    """
     inputs = example_inputs(task)
     wanted = (2, *kind_of(task.name).shape(task))
     training = network.training
     network.eval()
     try:
-        with torch.no_grad():
+        wrong = _misplaced(network, inputs, task) if is_new else ""
+        with torch.no_grad():  # and last: what a network remembers of a pass must not hold a graph
             found = network(inputs)
     except (RuntimeError, ValueError, IndexError, TypeError) as error:
         raise ValueError(f"{ref} cannot take inputs of shape {tuple(inputs.shape)}: {error}") from error
@@ -126,10 +145,25 @@ def _check_output(ref: str, network: nn.Module, task: Task) -> None:
                 "where it ends in one column, write `.squeeze(-1)` behind it"
             )
         raise ValueError(f"{ref} turns 2 examples into {shape}, the task needs {wanted}: one logit per class")
+    if wrong:
+        raise ValueError(f"{ref} {wrong}")
     if kind_of(task.name).targets == "classes" and task.num_classes > 1 and _are_probabilities(found):
         raise ValueError(
             f"{ref} ends in probabilities: softmax is the harness's. Return logits, without the last softmax"
         )
+
+
+def _misplaced(network: nn.Module, inputs: Tensor, task: Task) -> str:
+    """What a network does that the harness does before or behind it, with the cure; empty: nothing."""
+    with torch.enable_grad(), raw_inputs.InputsWatched(inputs) as seen:
+        found = network(inputs)
+    if isinstance(found, Tensor) and (wrong := last_step.objection(found, task)):
+        return wrong
+    if hasattr(network, "input_mean"):  # what reaches it is its own affair
+        return ""
+    if seen.by and task.takes == "image":
+        return raw_inputs.cure(seen.by, task.input_shape[0])
+    return raw_inputs.CODES if seen.codes and task.takes == "table" else ""
 
 
 def _part_of(found: object, wanted: tuple[int, ...]) -> str:

@@ -59,6 +59,9 @@ class KerasNetwork(nn.Module):
         super().__init__()
         self.keras = model
         self.images_last = images_last
+        for name in ("input_mean", "input_std"):
+            if hasattr(model, name):
+                setattr(self, name, getattr(model, name))
 
     def forward(self, inputs: Tensor) -> Tensor:
         laid_out = inputs.permute(0, 2, 3, 1) if self.images_last else inputs

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -113,9 +114,27 @@ def load_servable(fitted: Path) -> Servable:
 
 def servable_of(network: nn.Module, scaling: Scaling, task: Task) -> Servable:
     """A trained network with all that stands before and behind it, its own transforms included."""
-    make = getattr(network, "transforms", None)
-    first = make(False) if callable(make) else None
+    first = own_transforms(network, False)
     return Servable(Scaled(network, scaling, task, first), scaling, task).eval()
+
+
+def own_transforms(network: nn.Module, train: bool) -> Callable[[Tensor], Tensor] | None:
+    """What images go through before the network's scaling; None where it brings nothing.
+
+    Raises:
+        TrialError: what is called so is no function that gives them.
+    """
+    make: Any = getattr(network, "transforms", None)
+    is_made = type(make).__module__.partition(".")[0] in ("torchvision", "albumentations", "kornia")
+    if is_made:
+        raise TrialError(
+            f"the network's transforms is a {type(make).__name__}, and it must be a function that gives one: "
+            "`def transforms(self, train): …`; call it otherwise where only forward uses it"
+        )
+    if not callable(make) or isinstance(make, nn.Module):  # some layers of its own
+        return None
+    given: Callable[[Tensor], Tensor] | None = make(train)
+    return given
 
 
 def _finished(fitted: Path, meta: Meta) -> Servable:
@@ -148,7 +167,7 @@ def own_scaling(network: nn.Module, fitted: Scaling) -> Scaling:
     mean, std = (getattr(network, name, None) for name in ("input_mean", "input_std"))
     if mean is None or std is None:
         return fitted
-    mean, std = (tuple(float(v) for v in values) for values in (mean, std))
+    mean, std = (tuple(torch.as_tensor(values).double().flatten().tolist()) for values in (mean, std))
     if len(mean) != len(fitted.mean) or len(std) != len(fitted.std) or min(std) <= 0:
         raise TrialError(
             f"input_mean and input_std hold {len(mean)} and {len(std)} numbers: {len(fitted.mean)} are "

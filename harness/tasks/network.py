@@ -51,9 +51,11 @@ from harness.training.hf_trainer import fit_trainer
 from harness.training.lightning_module import fit_lightning, is_lightning
 from harness.training.loop import Epoch, Fit, Objective, fit, objective_of
 from harness.training.own_batches import with_own, with_shares
-from harness.training.own_loss import with_own_loss
+from harness.training.own_loss import refuse_failing, refuse_other_scale, with_own_loss
 from harness.training.texts import TokenBatches
 
+FEW = 8
+"""Rows that a loss is tried on."""
 VALIDATION_PER_EPOCH = 2000
 """The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
 
@@ -97,7 +99,7 @@ def train_network(job: Job, parts: Parts) -> Trained:
     batches = with_own(_batches(parts, scaling, training, seed, job.device), network, images, seed)
     keep(servable)  # now, and not after hours of training
     if not (isinstance(network, TrainerNetwork) or is_lightning(network)):
-        refuse_unlearnable(model, rows)
+        refuse_unlearnable(model, rows, task)
     result = _fit(job, model, batches, training, _objective(spec, task, training, scaling))
     write_history(job.folder / "history.csv", result.history)
     servable = servable_of(network.cpu(), scaling, task)
@@ -113,7 +115,8 @@ def train_network(job: Job, parts: Parts) -> Trained:
 
 def _of_network(facts: TrainFacts, network: torch.nn.Module, task: Task) -> TrainFacts:
     """With what a pretrained network says of itself: its own head, scaling and size."""
-    head, size = getattr(network, "head", None), getattr(network, "size", None)
+    is_ours = type(network).__module__.startswith("harness.")  # a user's may call anything `size`
+    head, size = (getattr(network, name, None) if is_ours else None for name in ("head", "size"))
     resized = None
     if size is not None and len(task.input_shape) == 3:
         resized = f"{task.input_shape[1]}×{task.input_shape[2]} images to {size[0]}×{size[1]}"
@@ -132,6 +135,10 @@ def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objectiv
     if not (isinstance(network, TrainerNetwork) or is_lightning(network)):
         learn = partial(fit, owner=network)
         objective = with_shares(objective) if hasattr(network, "collate") else objective
+        inputs, targets = next(iter(batches.training(0)))
+        refuse_failing(model.to(job.device), network, (inputs[:FEW], targets[:FEW]))
+        if kind_of(job.trial.spec["task"]).targets == "values":
+            refuse_other_scale(network, targets)
         objective = with_own_loss(objective, network, training.label_smoothing)
     return learn(
         model,

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.datasets.splits import take
+from harness.models import last_step
 from harness.models.encoding import PAD
 from harness.models.servable import Servable, load_servable
 from harness.protocols import Split, Task
@@ -34,9 +35,14 @@ APART_IN_HALF = 0.2
 
 
 def few_rows(part: Split, task: Task) -> Tensor:
-    """Raw rows (n, …) of a part as a network takes them; of texts as many tokens as the shortest one has, and
-    what a convolution needs at least."""
-    rows = np.array(take(part, np.unique(np.linspace(0, len(part) - 1, ROWS).astype(int))).inputs, order="C")
+    """Raw rows (n, …) of a part as a network takes them; of texts such as a convolution can answer, where
+    there are some, and as many tokens as the shortest of them has: none is padded."""
+    picked = np.arange(len(part))
+    if task.takes == "text":
+        long = np.flatnonzero((part.inputs != PAD).sum(axis=1) >= FEWEST_TOKENS)
+        picked = long if len(long) else picked
+    picked = picked[np.unique(np.linspace(0, len(picked) - 1, ROWS).astype(int))]
+    rows = np.array(take(part, picked).inputs, order="C")
     if task.takes == "text":
         rows = np.ascontiguousarray(rows[:, : max(FEWEST_TOKENS, int((rows != PAD).sum(axis=1).min()))])
     return torch.from_numpy(rows)
@@ -62,6 +68,15 @@ def refuse_padded(servable: Servable, rows: Tensor) -> None:
     Raises:
         TrialError: with the cure.
     """
+    shortest = rows[:1, : max(1, int((rows[0] != PAD).sum()))]
+    try:
+        answers(servable, shortest)
+    except RuntimeError as error:
+        raise TrialError(
+            f"a text of {shortest.shape[1]} words cannot be answered alone, and it would be served so: "
+            f"{first_line(error)}; lengthen texts by as many padding tokens as the longest kernel spans, "
+            "`tokens = F.pad(tokens, (0, 4))`"
+        ) from error
     lengths = _lengths(rows.numpy())
     alone = [answers(servable, rows[i : i + 1, :length]) for i, length in enumerate(lengths.tolist())]
     if (apart := _apart(answers(servable, rows), torch.cat(alone), servable)) > 0:
@@ -103,7 +118,7 @@ def refuse_unsteady(servable: Servable, rows: Tensor) -> None:
 
 
 def refuse_forgetful(servable: Servable, fitted: Path, rows: Tensor) -> None:
-    """Refuse a network that answers otherwise once it was stored and rebuilt.
+    """Refuse a network that answers otherwise once it was stored and rebuilt, or is not built anew for that.
 
     Args:
         fitted: where it was stored.
@@ -117,6 +132,13 @@ def refuse_forgetful(servable: Servable, fitted: Path, rows: Tensor) -> None:
             raise
         except Exception as error:  # a builder may raise anything
             raise TrialError(f"cannot be rebuilt from its weights: {first_line(error)}") from error
+    learning = {id(weight) for weight in servable.parameters() if weight.requires_grad}
+    if learning & {id(weight) for weight in stored.parameters()}:
+        raise TrialError(
+            "its builder gives the same weights each time it is called, so that the next seed would go on "
+            "from what this one has learnt: make all of the network inside of the builder, and nothing in "
+            "the module, in a default argument or behind a cache"
+        )
     if (apart := _apart(answers(servable, rows), answers(stored, rows), servable)) > 0:
         raise TrialError(
             f"rebuilt from what is stored it answers otherwise than it was trained ({_by(apart)}): only "
@@ -126,7 +148,7 @@ def refuse_forgetful(servable: Servable, fitted: Path, rows: Tensor) -> None:
         )
 
 
-def refuse_unlearnable(model: nn.Module, rows: Tensor) -> None:
+def refuse_unlearnable(model: nn.Module, rows: Tensor, task: Task) -> None:
     """Refuse a network that answers something else in training than in evaluation, or learns nothing.
 
     Raises:
@@ -156,6 +178,8 @@ def refuse_unlearnable(model: nn.Module, rows: Tensor) -> None:
             "nothing of it can learn, since its answer has no gradient: is its forward under "
             "`torch.no_grad()`, or does it call `.detach()`, `.item()` or NumPy?"
         )
+    if wrong := last_step.objection(found, task):
+        raise TrialError(f"in training it {wrong}")
 
 
 def answers(servable: nn.Module, rows: Tensor) -> Tensor:

@@ -139,7 +139,7 @@ def fit(
     """
     resumed = checkpoints.load(folder, key) if folder else None
     model, network, mode, tried = _way(model, batches, objective, training, device, resumed, folder)
-    optimizer = build_optimizer(owner or model, training.optimizer)
+    optimizer = build_optimizer(model if owner is None else owner, training.optimizer)
     run = _Run(model, network, batches, objective, training, optimizer, mode, seed, device)
 
     history, best, start = [], checkpoints.snapshot(model), 0

@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from harness import streams
+from harness.models.servable import own_transforms
 from harness.record import TrialError
 from harness.training.batches import Batches
 from harness.training.loop import Objective
@@ -107,12 +108,6 @@ def with_shares(objective: Objective) -> Objective:
         return objective.summed_score(outputs, targets.argmax(1) if mixed else targets)
 
     return replace(objective, summed_score=score)
-
-
-def own_transforms(network: nn.Module, train: bool) -> Transform | None:
-    """What images go through before the network's scaling; None where it brings nothing."""
-    make = getattr(network, "transforms", None)
-    return make(train) if callable(make) else None
 
 
 def _tensor(value: object, where: str) -> Tensor:
