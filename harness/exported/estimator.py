@@ -43,6 +43,10 @@ IN_DOUBLE = {"GaussianNB", "LabelPropagation", "LabelSpreading"}
 """Estimators of scikit-learn that compute in the width of their rows what 32 bits do not hold: logarithms of
 1e7, of which GaussianNB's probabilities are differences, and exponentials that all become 0."""
 
+WITH_THRESHOLD = {"FixedThresholdClassifier", "TunedThresholdClassifierCV"}
+"""Classifiers of scikit-learn that hand on the probabilities of the one inside of them, and answer another
+class than the likeliest."""
+
 NOT_FITTED = {"tests", "_testing", "_mocking", "conftest", "externals"}
 """Rooms of scikit-learn that no fitted model needs: they re-export what runs commands."""
 
@@ -55,6 +59,8 @@ PARTS = {
         "calibration": "_CalibratedClassifier",
         "ensemble._hist_gradient_boosting.binning": "_BinMapper",
         "ensemble._hist_gradient_boosting.predictor": "TreePredictor",
+        "feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+        "feature_selection._univariate_selection": "chi2 f_classif f_oneway f_regression r_regression",
         "gaussian_process.kernels": "ConstantKernel DotProduct ExpSineSquared Exponentiation Matern Product "
         "RBF RationalQuadratic Sum WhiteKernel",
         "metrics._dist_metrics": "ChebyshevDistance64 EuclideanDistance64 HammingDistance64 "
@@ -66,17 +72,26 @@ PARTS = {
         "utils._bunch": "Bunch",
     }.items()
     for name in names.split()
-} | {"functools.partial", "sklearn.utils.validation.check_array"}
-"""Classes inside fitted estimators that are no estimators themselves: seen by fitting every classifier and
-regressor of scikit-learn. The last two: histogram boosting checks its categories by `check_array` with its
-arguments bound; whatever else `partial` would bind is a name of its own, and refused as such."""
+} | {
+    "functools.partial",
+    "numpy.dtype",
+    "scipy._lib.array_api_compat.numpy._aliases.asarray",
+    "scipy.interpolate._bsplines.BSpline",
+    "sklearn.utils.validation.check_array",
+}
+"""What fitted estimators hold that is no estimator itself, and does nothing but compute: seen by fitting all
+classifiers, regressors and transformers of scikit-learn. Histogram boosting checks its categories by
+`check_array` with its arguments bound by `partial`; whatever else that would bind is a name of its own, and
+refused as such."""
 
 
 def answer_kind(estimator: BaseEstimator) -> str:
     """What a fitted classifier gives: `probabilities`, `scores` (a decision function alone) or `classes`."""
+    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
+    if type(last).__name__ in WITH_THRESHOLD:
+        return "classes"
     if hasattr(estimator, "predict_proba"):
         return "probabilities"
-    last = estimator.steps[-1][1] if hasattr(estimator, "steps") else estimator
     one_to_one = getattr(last, "decision_function_shape", "ovr") == "ovo" and len(last.classes_) > 2
     return "scores" if hasattr(estimator, "decision_function") and not one_to_one else "classes"
 
@@ -246,11 +261,15 @@ def read_estimator(path: Path, own: str = "") -> BaseEstimator:
             nothing of it was made.
     """
     skops = light_skops()
-    named = skops.io.get_untrusted_types(file=path)
-    strange = [n for n in named if not is_scikit_learns(n) and not (own and n.partition(".")[0] == own)]
+    unknown = skops.io.get_untrusted_types(file=path)
+    strange = [n for n in unknown if not is_scikit_learns(n) and not (own and n.partition(".")[0] == own)]
     if strange:
-        raise ValueError(f"{path.name} holds types that are not scikit-learn's: {', '.join(strange)}")
-    return skops.io.load(path, trusted=named)
+        named = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
+        raise ValueError(
+            f"{path.name} holds types that are not scikit-learn's: {named}; an estimator of your own is "
+            "stored with what it has learnt as numbers, texts, arrays and estimators of scikit-learn"
+        )
+    return skops.io.load(path, trusted=unknown)
 
 
 def is_scikit_learns(name: str) -> bool:

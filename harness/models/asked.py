@@ -7,15 +7,10 @@ from __future__ import annotations
 
 import json
 import sys
-import warnings
-from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
-from harness.models.estimators import LIBRARIES, build, check_values
+from harness.models.estimators import LIBRARIES, build, check_values, is_a
 from harness.suite.model_ref import parse_model
-
-if TYPE_CHECKING:
-    from sklearn.base import BaseEstimator
 
 EXAMPLES = {"classifier": "sklearn:LogisticRegression", "regressor": "sklearn:Ridge"}
 OTHER = (("Regressor", "Classifier"), ("SVR", "SVC"), ("Regression", "Classifier"), ("", "Classifier"))
@@ -33,15 +28,6 @@ def objection(model: str, args: JsonObject, wants: str) -> str:
     other = "regressor" if wants == "classifier" else "classifier"
     what = f"a {other}" if is_a(other, estimator) else f"no {wants}"
     return f"{model} is {what}, and the task wants a {wants}: write for instance {counterpart(model, wants)}"
-
-
-def is_a(kind: str, estimator: BaseEstimator) -> bool:
-    """Whether scikit-learn takes an estimator for a `classifier` or a `regressor`."""
-    from sklearn.base import is_classifier, is_regressor
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of estimators that know nothing of tags yet
-        return bool((is_classifier if kind == "classifier" else is_regressor)(estimator))
 
 
 def counterpart(model: str, wants: str) -> str:

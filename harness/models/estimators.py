@@ -15,6 +15,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import ModuleType
@@ -35,7 +36,7 @@ LIBRARIES: Mapping[str, tuple[str, ...]] = {
         "discriminant_analysis", "gaussian_process", "kernel_ridge", "calibration", "dummy", "isotonic",
         "cluster", "pipeline", "compose", "preprocessing", "impute", "feature_selection",
         "feature_extraction.text", "decomposition", "kernel_approximation", "random_projection",
-        "multiclass", "model_selection",
+        "multiclass", "multioutput", "model_selection",
     ),
     "xgboost": ("",),
     "lightgbm": ("",),
@@ -91,7 +92,27 @@ def _own(ref: ModelRef, task: Task | None, args: Mapping[str, object], search: P
             f"{ref.package}:{ref.function} returned a {type(estimator).__name__}: an estimator has fit, "
             "predict and get_params (derive it from sklearn.base.BaseEstimator), a network is a torch Module"
         )
+    named = f"{ref.package}:{ref.function} returned a {type(estimator).__name__}"
+    if is_a("clusterer", estimator):
+        raise ValueError(f"{named}, whose clusters are no classes: put it before a classifier, in a Pipeline")
+    kinds = ("classifier", "regressor")
+    wants, other = kinds if task is None or task.num_classes else kinds[::-1]
+    if task is not None and is_a(other, estimator):
+        raise ValueError(f"{named}, which is a {other}, and the task wants a {wants}")
     return estimator
+
+
+def is_a(kind: str, estimator: BaseEstimator) -> bool:
+    """Whether scikit-learn takes an estimator for a `classifier`, a `regressor` or a `clusterer`."""
+    from sklearn.base import is_classifier, is_clusterer, is_regressor
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of estimators that know nothing of tags yet
+        try:
+            asks = {"classifier": is_classifier, "regressor": is_regressor, "clusterer": is_clusterer}
+            return bool(asks[kind](estimator))
+        except AttributeError:  # a class that is not derived from scikit-learn's says nothing of itself
+            return False
 
 
 def _predicts(estimator: BaseEstimator) -> bool:

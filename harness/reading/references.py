@@ -112,6 +112,7 @@ _SKLEARN_ROOMS = (
     "linear_model",
     "model_selection",
     "multiclass.py",
+    "multioutput.py",
     "naive_bayes.py",
     "neighbors",
     "neural_network",

@@ -9,7 +9,7 @@ hardly vary and would be blown up. Texts are weighed by TF-IDF, unless a pipelin
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -25,31 +25,14 @@ from harness.models.estimators import BOOSTERS, library_of, parts, stopping
 from harness.models.fitted import Scaling
 from harness.protocols import AnswerKind, Inputs, Split, Task
 from harness.record import TrialError
-from harness.suite.class_keys import class_keys
 from harness.tasks import text
+from harness.tasks.class_numbers import LOOKED_AT, columns_of
 
 if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
 UNSCALED = ("sklearn.tree", "sklearn.ensemble", "sklearn.dummy")
 """Modules of scikit-learn whose estimators do not ask how large a column's numbers are."""
-
-
-def by_number(args: JsonObject, task: Task) -> dict[str, object]:
-    """The arguments with weights by class as scikit-learn sees classes: by their numbers.
-
-    Raises:
-        TrialError: a weight is of no class.
-    """
-    weights = args.get("class_weight")
-    if not isinstance(weights, Mapping) or not task.num_classes:
-        return dict(args)
-    if kind_of(task.name).targets == "labels":
-        raise TrialError("class_weight: every label is a yes or no of its own: write balanced")
-    try:
-        return {**args, "class_weight": class_keys(weights, task.class_names)}
-    except ValueError as error:
-        raise TrialError(f"class_weight: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -101,6 +84,9 @@ def fit_estimator(
                 table = first[1].fit_transform(table) if first[0] == "words" else first[1].transform(table)
             watched = _watched(estimator, validation, classes, task, first)
             _fit(estimator, table, targets, watched, categorical)
+            estimator = best_of(estimator)
+            if kind_of(task.name).targets == "classes" and library_of(_last_step(estimator)) not in BOOSTERS:
+                classes = columns_of(estimator, classes, table[:LOOKED_AT])
         except (ValueError, TypeError) as error:
             raise TrialError(f"{type(estimator).__name__} cannot be fitted: {_cause(error)}") from error
         except Exception as error:  # the boosting libraries raise kinds of their own
@@ -143,15 +129,19 @@ def one_for_each_label(estimator: BaseEstimator) -> BaseEstimator:
     """An estimator that is fitted anew for each label, the last step where it is a pipeline.
 
     Also of those that could take several labels at once (forests, neighbours): their probabilities come in
-    another form from each, and none of them is exported.
+    another form from each, and none of them is exported. A chain of classifiers is one thing and stays it.
     """
     from sklearn.multiclass import OneVsRestClassifier
+    from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
     from sklearn.pipeline import Pipeline
 
     if type(estimator).__name__ == "Pipeline":
         *before, (name, last) = estimator.steps
         return Pipeline([*before, (name, one_for_each_label(last))])
-    return estimator if isinstance(estimator, OneVsRestClassifier) else OneVsRestClassifier(estimator)
+    if isinstance(estimator, MultiOutputClassifier):
+        return OneVsRestClassifier(estimator.estimator)
+    is_for_labels = isinstance(estimator, (OneVsRestClassifier, ClassifierChain))
+    return estimator if is_for_labels else OneVsRestClassifier(estimator)
 
 
 def sees_raw(estimator: BaseEstimator) -> bool:
@@ -168,8 +158,14 @@ def _first_step(
 ) -> tuple[str, BaseEstimator] | None:
     """What the harness puts before an estimator, not yet fitted where it weighs words; None for nothing."""
     if task.takes == "text":
-        return None if type(estimator).__name__ == "Pipeline" else ("words", text.tfidf(words))
+        return None if _takes_texts(estimator) else ("words", text.tfidf(words))
     return None if sees_raw(estimator) else ("scale", _scaler(scaling, task))
+
+
+def _takes_texts(estimator: BaseEstimator) -> bool:
+    """Whether an estimator makes numbers of texts itself: a pipeline, or a search over one."""
+    own = any(type(part).__module__ == "sklearn.feature_extraction.text" for part in parts(estimator))
+    return own or type(estimator).__name__ == "Pipeline"
 
 
 def _inputs(part: Split, task: Task, double: bool = False) -> Inputs:
@@ -295,6 +291,20 @@ def _versions(estimator: BaseEstimator) -> dict[str, str]:
     return versions
 
 
+def best_of(estimator: BaseEstimator) -> BaseEstimator:
+    """What a fitted search found, also at the end of a pipeline or of each label: its scorers and splitters
+    answer nothing and cannot be stored."""
+    if library_of(estimator) != "sklearn":
+        return estimator
+    if type(estimator).__name__ == "Pipeline":
+        *before, (name, last) = estimator.steps
+        estimator.steps = [*before, (name, best_of(last))]
+    elif type(estimator).__name__ == "OneVsRestClassifier":
+        estimator.estimators_ = [best_of(one) for one in estimator.estimators_]
+    best = getattr(estimator, "best_estimator_", None)
+    return estimator if best is None else best_of(best)
+
+
 def _last_step(estimator: BaseEstimator) -> BaseEstimator:
     return estimator.steps[-1][1] if type(estimator).__name__ == "Pipeline" else estimator
 
@@ -350,7 +360,9 @@ def count_parameters(model: BaseEstimator) -> int | None:
         return int(
             sum(4 * len(tree.nodes) + len(tree.nodes) for trees in estimator._predictors for tree in trees)
         )
-    trees = np.ravel(getattr(estimator, "estimators_", [estimator])).tolist()
+    each = getattr(estimator, "estimators_", [estimator])
+    # Not np.ravel of a list: a forest in it has a length of its own.
+    trees = each.ravel().tolist() if isinstance(each, np.ndarray) else list(each)
     if all(hasattr(tree, "tree_") for tree in trees):
         # Per node: feature, threshold, two children, and a value per class.
         return int(sum(t.tree_.node_count * 4 + t.tree_.value.size for t in trees))

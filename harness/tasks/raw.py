@@ -7,15 +7,20 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
+
+import numpy as np
 
 from harness import streams
+from harness.codec import JsonObject
 from harness.datasets.encoding import MOST_BINS, How, fit_table
 from harness.datasets.parts import Parts
 from harness.exported import tables
 from harness.exported.tables import TableEncoding
 from harness.protocols import Predict, Split
+from harness.record import TrialError
 from harness.runtimes.texts import TOKENIZER, encoder
 from harness.suite.encodings import AUTO, is_histogram, takes_categories
 from harness.suite.model_ref import ModelRef, parse_model
@@ -41,6 +46,42 @@ def _how(spec: Mapping[str, Any], model: ModelRef) -> How:
     native = takes_categories(model)
     most = min(MOST_BINS, int(spec["args"].get("max_bins", MOST_BINS))) if is_histogram(model) else None
     return How(spec.get("encoding", AUTO), keeps_holes=native, most_codes=most)
+
+
+def by_place(args: JsonObject, table: TableEncoding) -> dict[str, Any]:
+    """An estimator's arguments, columns of a ColumnTransformer in them as places among what rows became.
+
+    A column of categories became several numbers, so that the second column is hardly ever the second number.
+
+    Args:
+        args: columns stand in them by name, or by their place among those that are predicted from.
+    Raises:
+        TrialError: there is no such column; the message names those that there are.
+    """
+    starts = np.cumsum([0, *map(tables.width, table.steps)]).tolist()
+    places = {s["column"]: range(*ends) for s, ends in zip(table.steps, pairwise(starts), strict=True)}
+
+    def placed(column: object) -> list[int]:
+        named = list(places)
+        known = isinstance(column, int) and -len(named) <= column < len(named)
+        name = named[column] if known and isinstance(column, int) else column
+        if name not in places:
+            raise TrialError(
+                f"columns of a ColumnTransformer: there is no {column!r}, there is {', '.join(named)}"
+            )
+        return list(places[name])
+
+    def walk(value: Any) -> Any:
+        if isinstance(value, list):
+            return [walk(one) for one in value]
+        if not isinstance(value, Mapping):
+            return value
+        found = {key: walk(one) for key, one in value.items()}
+        if isinstance(columns := found.get("columns"), list) and ("model" in found or "transformer" in found):
+            found["columns"] = [place for column in columns for place in placed(column)]
+        return found
+
+    return cast(dict[str, Any], walk(args))
 
 
 def for_runtime(part: Split, fitted: Path) -> Split:

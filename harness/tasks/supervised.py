@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -28,9 +28,11 @@ from harness.models.servable import load_servable
 from harness.protocols import Inputs, Job, Outcome, Predict
 from harness.record import TrialError
 from harness.runtimes import runtime, texts
-from harness.runtimes.common import folder_size_mb
-from harness.suite.model_ref import parse_model
+from harness.runtimes.common import first_line, folder_size_mb
+from harness.specification import Spec
+from harness.suite.model_ref import OWN_ESTIMATOR, parse_model
 from harness.tasks import estimators, finished, raw, text
+from harness.tasks.class_numbers import by_number
 from harness.tasks.endpoints import adopt_endpoint
 from harness.tasks.evaluation import (
     check_predictions,
@@ -64,6 +66,9 @@ def train(job: Job) -> Outcome:
     is_endpoint = about_it.fitted == "endpoint"  # it makes numbers of texts itself
     text.refuse_finished(about_it.is_trained or is_endpoint, parts.task)
     parts, table = (parts, None) if is_endpoint else raw.as_numbers(spec, parts)
+    if table is not None and about_it.fitted == "sklearn":
+        placed = {**spec, "args": raw.by_place(spec["args"], table)}
+        job = replace(job, trial=replace(job.trial, spec=cast(Spec, placed)))
     measured, facts = _TRAIN[about_it.fitted, about_it.is_trained](job, parts)
     if table is not None:
         table.save(job.folder / "fitted" / tables.FILE)
@@ -148,7 +153,7 @@ def _train_estimator(job: Job, parts: Parts) -> Trained:
     spec, task = job.trial.spec, parts.task
     args = dict(spec["args"])
     words = args.pop("tfidf", {}) if task.takes == "text" else {}
-    args = estimators.by_number(args, task)
+    args = by_number(args, task, spec["model"])
     search = spec.get("search")
     seed = streams.seed_for(spec["seed"], "init") % 2**31  # what the smallest of the libraries takes
     try:
@@ -175,13 +180,32 @@ def _train_estimator(job: Job, parts: Parts) -> Trained:
         search=search,
         answers=answers,
     )
-    save_estimator(job.folder / "fitted", made.model, meta)
+    if parse_model(spec["model"]).kind == OWN_ESTIMATOR:
+        _store_own(job.folder / "fitted", made.model, meta)
+    else:
+        save_estimator(job.folder / "fitted", made.model, meta)
     validation = validate(job, parts, estimator_predict(made.model, meta), answers)
     measured = [measurement("train_seconds", seconds)]
     parameters = estimators.count_parameters(made.model)
     if parameters is not None:
         measured.append(measurement("parameters", parameters))
     return tuple(measured), replace(made.facts, train_cpu_seconds=cpu_seconds, validation=validation)
+
+
+def _store_own(fitted: Path, estimator: Any, meta: Meta) -> None:
+    """Store a user's own estimator; what cannot be stored or read back is said now, not where it is served.
+
+    Raises:
+        TrialError: with what it must be made of.
+    """
+    try:
+        save_estimator(fitted, estimator, meta)
+    except Exception as error:  # skops meets objects of any kind
+        raise TrialError(
+            f"what {meta.model} has learnt cannot be stored ({first_line(error)}): keep it as numbers, "
+            "texts, arrays and estimators of scikit-learn"
+        ) from error
+    load_estimator(fitted)
 
 
 def _adopt_finished(job: Job, parts: Parts) -> Trained:
