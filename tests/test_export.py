@@ -84,6 +84,33 @@ def test_an_exported_model_that_answers_otherwise_is_found_out(run: RunFolder, t
         smoke_test(tmp_path / "deploy", runtime("onnx").export.without)
 
 
+@pytest.mark.parametrize("scale", [1e-6, 3e6])
+def test_an_exported_regression_is_checked_in_units_of_its_values(scale: float, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(200, 2)).round(4)
+    values = scale * (5 + inputs @ [2.0, -1.0])
+    rows = [f"{a},{b},{y:.9g}" for (a, b), y in zip(inputs, values, strict=True)]
+    (tmp_path / "t.csv").write_text("\n".join(["a,b,y", *rows]) + "\n")
+    (tmp_path / "suite.yaml").write_text(
+        "name: values\ntask: tabular_regression\n"
+        "data: {name: tabular_csv, args: {path: t.csv, target: y, kind: number}}\n"
+        "candidates: {ridge: {model: 'sklearn:Ridge', training: {seeds: [0]}}}\n"
+        "serving: {runtimes: [onnx]}\ndecision: {objective: maximize r2}\n"
+    )
+    made = run_here(tmp_path / "suite.yaml", tmp_path / "results", kinds="train score")
+    export_variant(made, "ridge/onnx", tmp_path / "deploy")
+    stored = dict(np.load(tmp_path / "deploy" / "check.npz"))
+    spread = float(values.std())
+    for off, fits in ((0.0003, True), (0.003, False)):
+        moved = (stored["expected"] + off * spread).astype(np.float32)
+        np.savez(tmp_path / "deploy" / "check.npz", inputs=stored["inputs"], expected=moved)
+        if fits:
+            smoke_test(tmp_path / "deploy", runtime("onnx").export.without)
+        else:
+            with pytest.raises(HarnessError, match="fails by itself: answers differ"):
+                smoke_test(tmp_path / "deploy", runtime("onnx").export.without)
+
+
 def test_predict_refuses_what_the_model_does_not_take(run: RunFolder, tmp_path: Path) -> None:
     export_variant(run, "logistic/onnx", tmp_path / "deploy")
     for array, text in (

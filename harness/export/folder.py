@@ -23,6 +23,7 @@ import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -38,6 +39,9 @@ from harness.runtimes import runtime
 from harness.runtimes.common import TOKENIZER
 from harness.store.disk import copy_whole, writing
 from harness.store.runs import RunFolder
+
+if TYPE_CHECKING:
+    from harness.analysis.predictions import Predictions
 
 CHECKED = 8
 """Examples in check.npz."""
@@ -143,7 +147,6 @@ def write_folder(source: ExportSource, folder: Path) -> tuple[str, ...]:
 
 def check_examples(source: ExportSource) -> tuple[np.ndarray, np.ndarray, str]:
     """A few test examples, the answers that were measured for them, and a note where there are none."""
-    from harness.analysis.predictions import Predictions, predictions_of
     from harness.datasets.parts import load_parts
 
     spec = source.score.trial.spec
@@ -164,11 +167,18 @@ def check_examples(source: ExportSource) -> tuple[np.ndarray, np.ndarray, str]:
         inputs = np.array([json.dumps(row) for row in table.told(test.inputs[: len(rows)])])
     else:
         inputs = np.array([test.inputs[i] for i in rows])
-    loaded = predictions_of(source.run)(source.score.trial.id)
-    stored = loaded if isinstance(loaded, Predictions) else Predictions(*loaded)
+    stored = _measured(source)
     places = {int(number): place for place, number in enumerate(stored.ids)}
     expected = stored.outputs[[places[int(test.ids[i])] for i in rows]]
     return inputs, expected.astype(np.float32), ""
+
+
+def _measured(source: ExportSource) -> Predictions:
+    """What the variant answered to the test part."""
+    from harness.analysis.predictions import Predictions, predictions_of
+
+    loaded = predictions_of(source.run)(source.score.trial.id)
+    return loaded if isinstance(loaded, Predictions) else Predictions(*loaded)
 
 
 def _unchecked(error: Exception) -> str:
@@ -274,8 +284,14 @@ def _signature(source: ExportSource, inputs: np.ndarray) -> dict[str, object]:
 
 
 def _tolerance(source: ExportSource) -> float:
+    """How far an answer may lie from the measured one: of values as a share of what they scatter by, be they
+    prices in millions or shares of a millionth."""
     way = str((source.score.facts_as(ScoreFacts).prepared or {}).get("quantised", ""))
-    return source.way.tolerances.get(way, source.way.tolerance)
+    tolerance = source.way.tolerances.get(way, source.way.tolerance)
+    if kind_of(source.suite.task).targets != "values":
+        return tolerance
+    values = _measured(source).outputs.astype(np.float64)
+    return tolerance * (float(values.std()) or float(np.abs(values).max()) or 1.0)
 
 
 def hashes(folder: Path) -> dict[str, str]:

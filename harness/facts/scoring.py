@@ -15,6 +15,7 @@ class ParityFacts:
 
     Args:
         reference: that model, for people. examples: how many were asked.
+        max_abs_difference: of probabilities, or of values in units of their standard deviation.
         agreement: share of examples with the same class, or with the same labels; None for values.
     """
 

@@ -216,9 +216,10 @@ def parity(predictions: np.ndarray, reference: Predict, inputs: Inputs, name: st
     some = inputs[:PARITY_EXAMPLES]
     ours, theirs = predictions[: len(some)], predict_batches(reference, some)
     agreement = kind_of(task.name).agreement
+    scale = 1.0 if theirs.ndim > 1 else float(theirs.std(dtype=np.float64)) or 1.0
     return ParityFacts(
         name,
         len(some),
-        float(np.abs(ours.astype(np.float64) - theirs).max()),
+        float(np.abs(ours.astype(np.float64) - theirs).max() / scale),
         None if agreement is None else agreement(ours, theirs),
     )
