@@ -7,7 +7,8 @@ gain: so both ways of attention are timed when the artifact is made, and the fas
 from __future__ import annotations
 
 import time
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -74,12 +75,26 @@ def predictor(module: nn.Module, device: str, attention: str) -> Predict:
         with ExitStack() as stack:
             stack.enter_context(torch.inference_mode())
             stack.enter_context(torch.autocast(kind, dtype=torch.bfloat16))
+            stack.enter_context(without_fast_path())
             if attention == "math":
                 stack.enter_context(sdpa_kernel(SDPBackend.MATH))
             answer = module(*(torch_eager.to_tensor(array, device) for array in as_arrays(inputs)))
             return np.asarray(answer.float().cpu().numpy())
 
     return predict
+
+
+@contextmanager
+def without_fast_path() -> Iterator[None]:
+    """Within, `nn.TransformerEncoder` is computed layer by layer: its fused way takes no autocast numbers."""
+    import torch
+
+    before = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(before)
 
 
 def typical_seconds(predict: Predict, examples: np.ndarray) -> float:
