@@ -143,7 +143,7 @@ def _quality_changes(variant: Variant, a: _Side, b: _Side, tests: Tests) -> list
         means = [float(v.mean()) for v in values]
         change = Change(variant.name, name, means[0], means[1], unit=known[name].unit)
         if paired is not None and name in paired:  # as the pages have it (`Scores.shift`)
-            change = replace(change, a=means[0] + paired[name].shifts[1], b=means[1] + paired[name].shifts[0])
+            change = replace(change, a=means[0] + paired[name].shifts[0], b=means[1] + paired[name].shifts[1])
         sign, scale = _scale(known[name], means[0])
         if same:
             difference, note = Interval(0.0, 0.0, 0.0, 0.0, np.inf), "the same trials"
@@ -198,7 +198,7 @@ def _lost(variant: Variant, entry: Metric, before: Sequence[Record], after: Sequ
 
 def _paired_differences(
     a: _Side, b: _Side, records_a: Sequence[Record], records_b: Sequence[Record], names: Sequence[str]
-) -> Mapping[str, _Paired] | None:
+) -> Mapping[str, _Pair] | None:
     """Metric → B − A, paired; None where they are not of the same test examples."""
     loaders = {r.trial.id: predictions_of(b.run) for r in records_b}
     loaders |= {r.trial.id: predictions_of(a.run) for r in records_a}
@@ -208,38 +208,35 @@ def _paired_differences(
     except (FileNotFoundError, NotComparableError):
         return None
     everywhere = [n for n in names if all(n in s for group in scores for s in group)]
-    return {name: _paired(*([s[name] for s in group] for group in scores)) for name in everywhere}
+    of = {name: [[s[name] for s in group] for group in scores] for name in everywhere}
+    return {name: _Pair(_paired(new, old), (_shift(old), _shift(new))) for name, (new, old) in of.items()}
 
 
 @dataclass(frozen=True)
-class _Paired:
+class _Pair:
     """B − A of a metric over the same test examples.
 
     Args:
-        shifts: what the number of examples adds to the figures of B and of A (`Scores.shift`).
+        shifts: what the number of examples adds to the figures of A and of B (`Scores.shift`).
     """
 
     difference: Interval
     shifts: tuple[float, float]
 
 
-def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> _Paired:
+def _shift(scores: Sequence[Scores]) -> float:
+    return float(np.mean([one.shift for one in scores]))
+
+
+def _paired(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
     """B − A of one metric: each known as well as it is on its own run's page, by seeds and test examples."""
-    shifts = tuple(float(np.mean([s.shift for s in group])) for group in (b, a))
-    found, by = _difference(b, a), shifts[0] - shifts[1]
-    return _Paired(
-        replace(found, value=found.value + by, low=found.low + by, high=found.high + by),
-        (shifts[0], shifts[1]),
-    )
-
-
-def _difference(b: Sequence[Scores], a: Sequence[Scores]) -> Interval:
     new, old = (np.stack([scores.values for scores in group]) for group in (b, a))
     if any(scores.units == 1 for scores in (*b, *a)):  # of one group: seeds tell nothing of others
         return Interval(float(new.mean() - old.mean()), np.nan, np.nan, np.nan, 0.0)
     behind = behind_parts(b), behind_parts(a)
     by_examples = paired_examples(new, old, behind) if any(one.variance for one in behind) else None
-    return two_way_difference(new, old, by_examples=by_examples)
+    found, by = two_way_difference(new, old, by_examples=by_examples), _shift(b) - _shift(a)
+    return replace(found, value=found.value + by, low=found.low + by, high=found.high + by)
 
 
 def _scale(entry: Metric, a: float) -> tuple[float, float]:

@@ -16,7 +16,7 @@ import numpy as np
 from harness.analysis.aggregates import auc_components, average_precision_parts, calibration_correction
 from harness.analysis.clusters import by_group
 from harness.analysis.criteria import HARNESS_METRICS
-from harness.analysis.small_classes import Few, few_of_a_class
+from harness.analysis.small_classes import Few, few_of_a_class, few_of_either
 from harness.analysis.stats import Array
 from harness.kinds.quality import pr_auc
 from harness.metrics import Metric, MetricTable, stem
@@ -83,7 +83,6 @@ def _named(name: str, letter: str, values: Array) -> dict[str, Array]:
 
 
 T = TypeVar("T")
-
 ONE_EXAMPLE, ONE_GROUP = "not estimable (one example)", "not estimable (one group)"
 
 LoadPredictions = Callable[[str], Predictions | tuple[Array, Array, Array]]
@@ -299,7 +298,8 @@ def score_examples(
     if stem(name) == "roc_auc":
         components, note = _auc_components(outputs, targets)
         if components is not None and abs(components.mean() - whole) < 1e-6:
-            return replace(_means(components, predictions), note=note)
+            few = few_of_either(targets, predictions.groups)
+            return replace(_means(components, predictions), note=note, few=few)
     parts = parts_of(predictions.ids, predictions.groups)
     if entry.measure is pr_auc:
         pseudo = average_precision_parts(outputs, targets, parts, whole)

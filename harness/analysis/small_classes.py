@@ -68,6 +68,16 @@ def few_of_a_class(name: str, outputs: Array, targets: Array, groups: Array | No
     return _of_mean(_of_f1(a, n + m - 2 * a), n)
 
 
+def few_of_either(targets: Array, groups: Array | None = None) -> Few:
+    """How many answers an area under the ROC curve is worth at least: its variance is at most A(1 − A) over
+    the examples of the smaller class, or the groups that they come in (Z. Birnbaum, On a use of the
+    Mann-Whitney statistic, 1956)."""
+    classes = [targets == c for c in np.unique(targets)]
+    sides = [*classes, *(~side for side in classes)]
+    least = min(int(side.sum()) if groups is None else len(np.unique(groups[side])) for side in sides)
+    return Few(answers=float(least))
+
+
 def _of_positives(outputs: Array, targets: Array, groups: Array | None) -> Few:
     """Of average precision: of the second of two classes, or the mean of all classes, or labels, that have
     examples."""
