@@ -78,6 +78,9 @@ class Shrinking:
         result = self.draws[rows]
         if len(near) > 1:
             result[np.searchsorted(rows, near)] = self.together(near)
+            for k, twin in self.twins_of(near, rows):
+                apart = self.draws[k] - self.draws[twin]
+                result[np.searchsorted(rows, k)] = result[np.searchsorted(rows, twin)] + apart
         return np.asarray(result)
 
     def together(self, rows: Array) -> Array:
