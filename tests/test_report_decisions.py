@@ -291,3 +291,20 @@ def test_of_an_expression_with_spaces_only_the_value_is_the_objective(tmp_path: 
     e = page_of(tmp_path, decision=decision)
     assert (e.subject, e.objective_metric) == ("value", "value")
     assert said(e, "verdict").count("the objective") == 1
+
+
+def test_more_training_data_is_shown_where_a_limit_is_on_a_slice(tmp_path: Path) -> None:
+    """Trials have no figures on slices: the section was left out, without a word."""
+    suite = make_suite(
+        TWO,
+        ("torch",),
+        decision={
+            "objective": "maximize value",
+            "value": "1000*accuracy - cost_per_month_usd",
+            "constraints": ["accuracy[class=Shirt] >= 0.1"],
+        },
+    )
+    records = make_records(TWO, sizes=(1000, 10000), rounds=1, calls=30, runtimes=("torch",))
+    e = gather(make_run(tmp_path, records, suite))
+    assert e.quality_metric == "accuracy[class=Shirt]"
+    assert "From 1,000 to 10,000 training examples, accuracy changed: " in said(e, "training_size")

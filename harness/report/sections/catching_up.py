@@ -10,6 +10,7 @@ import numpy as np
 
 from harness.analysis.measured import measured_table
 from harness.analysis.predictions import predictions_of
+from harness.metrics import stem
 from harness.record import Variant
 from harness.report import numbers as n
 from harness.report.evidence import Evidence
@@ -76,14 +77,14 @@ def _drawn(e: Evidence, size: int) -> dict[str, np.ndarray]:
     for candidate in e.candidates:
         runtime = reference_of([row.runtime for row in table.rows if row.candidate == candidate])
         k = columns.get(Variant(candidate, runtime).name) if runtime else None
-        drawn = table.draws.get(e.quality_metric)
+        drawn = table.draws.get(stem(e.quality_metric))
         if k is not None and drawn is not None and np.isfinite(drawn[:, k]).all():
             found[candidate] = drawn[:, k]
     return found
 
 
 def _lead(e: Evidence, ours: np.ndarray, theirs: np.ndarray) -> Lead:
-    gap = ours - theirs if n.better(e.quality_metric, e.known) != "lower" else theirs - ours
+    gap = ours - theirs if n.better(stem(e.quality_metric), e.known) != "lower" else theirs - ours
     low, high = np.quantile(gap, [0.025, 0.975])
     return float(gap.mean()), float(low), float(high)
 
@@ -105,7 +106,7 @@ def _never_apart(race: Race) -> bool:
 
 def _said(e: Evidence, race: Race) -> str:
     """What is shown at each size: who is not surely behind has not been shown to be as good."""
-    first, last, what = min(race.leads), max(race.leads), n.label(e.quality_metric)
+    first, last, what = min(race.leads), max(race.leads), n.label(stem(e.quality_metric))
     ends = f"{first:,} to {last:,} training examples"
     if _never_apart(race):
         return f"{race.behind} and {race.ahead} are not told apart in {what} from {ends}."

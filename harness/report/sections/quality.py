@@ -11,7 +11,7 @@ from harness.analysis.folds import corrected_interval, test_to_train
 from harness.analysis.stats import wilson
 from harness.facts import FittedFacts, ScoreFacts, TrainFacts
 from harness.kinds import kind_of
-from harness.metrics import METRICS
+from harness.metrics import METRICS, stem
 from harness.protocols import Section
 from harness.record import Record
 from harness.report import canvas, charts, plots
@@ -32,7 +32,7 @@ RISING = 0.002
 
 def training_size(e: Evidence) -> Section | None:
     """The metric of quality over the size of the training set, on the reference runtime."""
-    metric = e.quality_metric
+    metric = stem(e.quality_metric)  # trials have no figures on slices
     series = [s for s in (_size_series(e, c, metric) for c in e.leading[:MOST_LINES]) if s]
     if not any(len(s.x) > 1 for s in series):
         return None
