@@ -13,6 +13,7 @@ from harness.models.build import build_model
 from harness.protocols import Task
 from harness.record import TrialError
 from harness.tasks.evaluation import read_predictions
+from harness.training import precision
 from tests.task_trials import score, spec, train, values
 
 NETWORKS = """
@@ -308,6 +309,26 @@ def test_layers_called_transforms_are_layers_and_a_made_transform_is_told_what_i
     train(_spec(folder, "layers", {}, epochs=1), folder / "train")
     with pytest.raises(TrialError, match=r"transforms is a Compose, .* `def transforms\(self, train\)"):
         train(_spec(folder, "layers", {"images": True}, epochs=1), folder / "refused")
+
+
+def test_another_forward_of_the_same_layers_is_tried_anew(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried: list[str] = []
+
+    def choose(model: torch.nn.Module, *_: object) -> tuple[precision.Mode, dict[str, Any]]:
+        tried.append(str(model))
+        return precision.Mode(), {}
+
+    monkeypatch.setattr(precision, "_choose", choose)
+    task = Task("image_classification", 10, tuple("0123456789"), (1, 8, 8))
+    batch = torch.zeros(4, 1, 8, 8), torch.zeros(4, dtype=torch.int64)
+    for how in ("as it is", "other", "other"):
+        network = build_model("brought:pixels", task, {"how": how}, folder)
+        precision.choose_mode(
+            network, batch, torch.nn.functional.cross_entropy, "cpu", "auto", folder / "beside"
+        )
+    assert len(tried) == 2 and tried[0] == tried[1]
 
 
 def test_a_compiled_network_is_trained_and_served(folder: Path) -> None:

@@ -266,8 +266,9 @@ def read_estimator(path: Path, own: str = "") -> BaseEstimator:
     if strange:
         named = ", ".join(strange[:5]) + (", …" if len(strange) > 5 else "")
         raise ValueError(
-            f"{path.name} holds types that are not scikit-learn's: {named}; an estimator of your own is "
-            "stored with what it has learnt as numbers, texts, arrays and estimators of scikit-learn"
+            f"{path.name} holds types that are not scikit-learn's: {named}; what an estimator of your own "
+            "has learnt is stored as numbers, texts, arrays and estimators of scikit-learn, and it is not "
+            "exported, since an exported folder has none of your code"
         )
     return skops.io.load(path, trusted=unknown)
 

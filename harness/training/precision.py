@@ -10,6 +10,7 @@ of each way that could win on a copy of the network, and leaves out what the lib
 from __future__ import annotations
 
 import copy
+import inspect
 import json
 import platform
 import time
@@ -148,10 +149,35 @@ def _read(path: Path) -> tuple[Mode, JsonObject] | None:
 
 def _surroundings(model: nn.Module) -> list[str]:
     """What a way depends on beside what a network prints as: its code, the libraries, the machine."""
-    parts = dict.fromkeys(f"{type(m).__module__}.{type(m).__qualname__}" for m in model.modules())
+    code = [f"{kind.__module__}.{kind.__qualname__}{_source_of(kind)}" for kind in map(type, model.modules())]
+    settings = [_settings_of(m) for m in model.modules()]
     machine = torch.cuda.get_device_name() if torch.cuda.is_available() else ""
+    parts = dict.fromkeys([*code, *settings])
     return [*parts, torch.__version__, torch.backends.cpu.get_cpu_capability(), platform.node(), machine]
 
+
+def _is_own(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] not in LIBRARIES
+
+
+def _source_of(kind: type) -> str:
+    """The source of a user's class, which may change between two runs."""
+    if not _is_own(kind):
+        return ""
+    try:
+        return inspect.getsource(kind)
+    except (OSError, TypeError):  # of a class without a file
+        return ""
+
+
+def _settings_of(module: nn.Module) -> str:
+    """The plain attributes of a user's module: its forward may go by them."""
+    kept = vars(module).items() if _is_own(type(module)) else ()
+    return repr(sorted((k, v) for k, v in kept if isinstance(v, (bool, int, float, str)) and k != "training"))
+
+
+LIBRARIES = frozenset({"torch", "harness", "timm", "torchvision", "transformers", "keras", "lightning"})
+"""Whose classes do not change between two runs."""
 
 _decided: dict[tuple[str, ...], tuple[Mode, JsonObject]] = {}
 """A worker process trains a candidate several times (seeds, sizes): once tried is enough."""
