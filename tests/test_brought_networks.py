@@ -146,6 +146,18 @@ class Encoder(nn.Module):
 def encoder(task):
     return Encoder(task)
 
+class Sparse(nn.Module):
+    def __init__(self, task):
+        super().__init__()
+        self.bag = nn.EmbeddingBag(task.vocab_size, 8, sparse=True, padding_idx=0)
+        self.out = nn.Linear(8, task.num_classes)
+
+    def forward(self, tokens):
+        return self.out(self.bag(tokens))
+
+def sparse(task):
+    return Sparse(task)
+
 class Kernels(nn.Module):
     def __init__(self, task, more):
         super().__init__()
@@ -388,3 +400,12 @@ def test_a_text_shorter_than_a_kernel_is_refused_and_the_cure_answers_it(folder:
     with pytest.raises(TrialError, match=r"a text of 1 words cannot be answered alone.*`tokens = F.pad"):
         train({**what, "data": data}, folder / "refused")
     train({**what, "args": {"more": True}, "data": data}, folder / "train")
+
+
+def test_sparse_gradients_are_refused_where_nothing_takes_them_and_learnt_by_sgd(folder: Path) -> None:
+    what = {**_spec(folder, "sparse", {}, data="text_csv", epochs=1), "data": _texts(folder)}
+    with pytest.raises(TrialError, match="`network.bag` has sparse=True.*gradient_clip: 0"):
+        train(what, folder / "refused")
+    plain: dict[str, Any] = {"optimizer": {"name": "sgd", "weight_decay": 0}, "gradient_clip": 0}
+    what = {**_spec(folder, "sparse", {}, data="text_csv", epochs=1, **plain), "data": what["data"]}
+    train(what, folder / "train")

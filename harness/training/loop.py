@@ -31,7 +31,7 @@ from harness.training import checkpoint as checkpoints
 from harness.training.batches import Batches, TensorBatches
 from harness.training.checkpoint import Checkpoint
 from harness.training.compiling import Network, compiled_again, compiled_where_it_pays
-from harness.training.optim import build_optimizer, lr_factor, set_lr
+from harness.training.optim import build_optimizer, lr_factor, refuse_sparse, set_lr
 from harness.training.precision import Mode, choose_mode
 
 CHECK_EVERY = 20
@@ -137,6 +137,7 @@ def fit(
     Raises:
         TrialError: the loss became NaN; the reason says when.
     """
+    refuse_sparse(model, training)
     resumed = checkpoints.load(folder, key) if folder else None
     model, network, mode, tried = _way(model, batches, objective, training, device, resumed, folder)
     optimizer = build_optimizer(model if owner is None else owner, training.optimizer)

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.parametrize import ParametrizationList
 
-from harness.suite.schema import Optimizer, Schedule
+from harness.record import TrialError
+from harness.suite.schema import Optimizer, Schedule, Training
 
 
 def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Optimizer:
@@ -28,6 +29,22 @@ def build_optimizer(network: nn.Module, settings: Optimizer) -> torch.optim.Opti
     for group in optimizer.param_groups:
         group["peak_lr"] = group["lr"]
     return optimizer
+
+
+def refuse_sparse(network: nn.Module, training: Training) -> None:
+    """Refuse embeddings whose gradients are sparse where nothing here takes these.
+
+    Raises:
+        TrialError: with the cure.
+    """
+    found = [name for name, part in network.named_modules() if getattr(part, "sparse", False) is True]
+    optimizer = training.optimizer
+    if found and (training.gradient_clip or optimizer.name != "sgd" or optimizer.weight_decay):
+        raise TrialError(
+            f"`{found[0]}` has sparse=True, and such gradients can neither be clipped, nor decayed, nor "
+            "taken by Adam: leave it out, or write `training: {optimizer: {name: sgd, weight_decay: 0}, "
+            "gradient_clip: 0}`"
+        )
 
 
 def decay_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
