@@ -66,7 +66,11 @@ def train(job: Job) -> Outcome:
     is_endpoint = about_it.fitted == "endpoint"  # it makes numbers of texts itself
     text.refuse_finished(about_it.is_trained or is_endpoint, parts.task)
     parts, table = (parts, None) if is_endpoint else raw.as_numbers(spec, parts)
-    if table is not None and about_it.fitted == "sklearn":
+    if (
+        table is not None
+        and about_it.fitted == "sklearn"
+        and parse_model(spec["model"]).kind != OWN_ESTIMATOR
+    ):
         placed = {**spec, "args": raw.by_place(spec["args"], table)}
         job = replace(job, trial=replace(job.trial, spec=cast(Spec, placed)))
     measured, facts = _TRAIN[about_it.fitted, about_it.is_trained](job, parts)
