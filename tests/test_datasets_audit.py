@@ -14,7 +14,7 @@ import pytest
 from harness.cli.main import main
 from harness.datasets import DATASETS
 from harness.datasets.audit import Finding, audit
-from harness.datasets.audit.overlap import _owns
+from harness.datasets.audit.overlap import _beyond_common, _owns
 from harness.datasets.duplicates import near_duplicates, plain_words
 from harness.datasets.features import thumbnails
 from harness.protocols import Dataset, Split, Task
@@ -254,6 +254,20 @@ def test_a_strong_column_of_an_easy_problem_is_no_leak(tmp_path: Path) -> None:
     iris.frame.assign(target=iris.target_names[iris.target]).to_csv(tmp_path / "iris.csv", index=False)
     found = audit("tabular_csv", {"path": str(tmp_path / "iris.csv"), "target": "target"})
     assert not {f.check for f in found if f.level == "warning"} - {"equal rows in train and test"}
+
+
+def test_rows_of_other_seconds_are_no_near_duplicates() -> None:
+    rows = np.empty(200, dtype=[("at", "f8"), ("level", "f8")])
+    rows["at"], rows["level"] = 1_700_000_000 + 86_400.0 * np.arange(200), np.arange(200) % 7
+    task = Task("tabular_regression", 0, (), (2,), columns=("number", "number"))
+    known = _beyond_common(rows[1::2], rows[1::2])
+    assert (near_duplicates(_beyond_common(rows[::2], rows[1::2]), known, task) < 0).all()
+    again = rows[1::2].copy()
+    again["level"] *= 1 + 1e-6
+    assert (near_duplicates(_beyond_common(again, rows[1::2]), known, task) == np.arange(100)).all()
+    plain = np.stack([rows["at"], rows["level"]], axis=1)
+    apart = (_beyond_common(part, plain[1::2]) for part in (plain[::2], plain[1::2]))
+    assert (near_duplicates(*apart, task) < 0).all()
 
 
 @pytest.mark.parametrize("name", ["unit", "engine_no", "Well", "unit_price", "wellness"])

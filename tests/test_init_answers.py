@@ -58,6 +58,8 @@ def test_texts_beside_other_columns_say_how_few_of_their_words_count(first: Firs
     frame["title"] = frame.review.str[::-1]
     frame.to_csv("pairs.csv", index=False)
     assert "'review' and 'title' hold texts" in first("pairs.csv")[1]
+    frame.drop(columns="label").assign(score=rng.normal(3, 1, 200).round(2)).to_csv("sts.csv", index=False)
+    assert "none holds one against the other" in first("sts.csv", "--target", "score")[1]
 
 
 def test_counts_that_are_taken_as_classes_are_said_with_the_way_to_predict_an_amount(first: First) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from harness.datasets.rare import cut_off
 from harness.datasets.splits import hash_split
 from tests.first_suites import First
 
@@ -13,7 +14,7 @@ def test_a_rare_class_whose_rows_equal_others_is_learnt_and_no_mistake() -> None
     keys, targets = np.arange(100) // 2, np.zeros(100, np.int64)
     _, tested = hash_split(keys, targets, 0.2)
     targets[tested[0]] = 1  # one row, whose twin is of the other class
-    train, test = hash_split(keys, targets, 0.2)
+    train, test = cut_off(keys, targets, 0.2)
     assert set(targets[test]) <= set(targets[train]) and len(train) + len(test) == 100
     assert not set(keys[train]) & set(keys[test])
 

@@ -26,10 +26,11 @@ from harness.datasets.labels import (
 )
 from harness.datasets.line_of_names import below, headless, lacking, names_again, words_under
 from harness.datasets.own_files import content_of_file, existing
+from harness.datasets.rare import cut_off
 from harness.datasets.raw import CATEGORIES, Layout, read_file
 from harness.datasets.resplit import Part, predefined
 from harness.datasets.resplit import cut as cut_part
-from harness.datasets.splits import coded, hash_split
+from harness.datasets.splits import coded
 from harness.protocols import Dataset
 from harness.record import DataError
 
@@ -273,7 +274,7 @@ def divide(
         return groups, *cut_part(part, targets, groups, order)
     if not 0 < share < 1:
         raise DataError(f"test is {share}: write a share between 0 and 1 under data")
-    train_rows, test_rows = hash_split(units, targets, share)
+    train_rows, test_rows = cut_off(units, targets, share)
     if not len(train_rows) or not len(test_rows):
         raise DataError(
             f"{table.path} has too few different rows or groups to cut a test part off: "

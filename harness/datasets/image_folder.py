@@ -25,7 +25,8 @@ from harness.datasets.image_names import belonging, keys_of
 from harness.datasets.mapped import Mapped
 from harness.datasets.own_files import content_of
 from harness.datasets.pictures import WHITE
-from harness.datasets.splits import coded, hash_split
+from harness.datasets.rare import cut_off
+from harness.datasets.splits import coded
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 from harness.suite.source import quoted
@@ -84,7 +85,7 @@ def load(
                 "`path`, which is cut by groups"
             )
     elif 0 < test < 1:
-        rows = hash_split(keys, targets, test)
+        rows = cut_off(keys, targets, test)
     else:
         raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.

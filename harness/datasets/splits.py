@@ -150,7 +150,7 @@ def hash_split(
     Args:
         keys: (n,) texts, or numbers, which count as they are written.
     Returns:
-        (rest, part) as sorted row numbers; a class of two keys or more is in both, and each in the rest.
+        (rest, part) as sorted row numbers; a class of two keys or more is in both.
     """
     inverse, unique = coded(keys)
     sizes = np.bincount(inverse)
@@ -162,11 +162,6 @@ def hash_split(
         members = members[np.argsort(ranks[members], kind="stable")]
         chosen[members[_nearest(sizes[members], share * sizes[members].sum())]] = True
     inside = chosen[inverse]
-    if targets.ndim == 1 and targets.dtype.kind in "iu" and not inside.all():
-        # All rows of a rare class may equal rows of others: it is learnt rather than asked for.
-        lost = np.setdiff1d(targets[inside], targets[~inside])
-        chosen[inverse[np.isin(targets, lost)]] = False
-        inside = chosen[inverse]
     return np.flatnonzero(~inside), np.flatnonzero(inside)
 
 

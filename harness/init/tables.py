@@ -72,7 +72,7 @@ class Roles:
         constant: columns of one value. names: column of texts that name the rows → how many there are.
         unknown: columns that the rows to predict have not. parts: those that say which part a row is of.
         labels: columns of other labels of the same rows. labelling: those that tell how they were labelled.
-        texts: columns of texts from which classes may be told.
+        texts: columns of texts that tell classes, or several that may be held against each other.
     """
 
     target: str
@@ -168,7 +168,8 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
     labels = tuple(name for name in (*alike, *raters) if name != answer)
     rest = [name for name in names if name != answer]
     labelling = LABELLING if set(LABELLING[:2]) <= set(names) else ()
-    text = next((name for name in texts if name in rest), "") if few else ""
+    beside = [name for name in texts if name in rest]
+    text = beside[0] if beside and few else ""
     return Roles(
         target=answer,
         why=why,
@@ -182,7 +183,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         ),
         labels=labels,
         labelling=tuple(name for name in rest if name in labelling),
-        texts=tuple(name for name in texts if name in rest and few),
+        texts=tuple(beside) if few or len(beside) > 1 else (),
         holes={name: share for name in rest if (share := _missing(frame[name])) > 0},
     )
 
