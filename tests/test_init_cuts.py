@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.init.series import Series, series_of
+from harness.init.series import TimeSeries, series_of
 from tests.first_suites import First
 
 
@@ -47,9 +47,9 @@ def test_a_row_for_each_day_and_store_is_a_series_that_is_tested_on_its_latest_f
 def test_one_series_is_known_by_its_even_steps_and_events_are_none() -> None:
     days = pd.bdate_range("2022-01-03", periods=200)
     frame = pd.DataFrame({"day": days.strftime("%d.%m.%Y"), "lag": range(200), "y": range(200)})
-    assert series_of(frame, ["day", "lag"]) == Series("day")
+    assert series_of(frame, ["day", "lag"]) == TimeSeries("day")
     months = pd.DataFrame({"month": pd.date_range("2000-01-31", periods=60, freq="ME").strftime("%Y-%m-%d")})
-    assert series_of(months, ["month"]) == Series("month")
+    assert series_of(months, ["month"]) == TimeSeries("month")
     rng = np.random.default_rng(1)
     events = pd.to_datetime("2022-01-01") + pd.to_timedelta(np.sort(rng.choice(90_000, 200)), "min")
     assert series_of(pd.DataFrame({"at": events.strftime("%Y-%m-%d %H:%M:%S")}), ["at"]) is None
@@ -62,13 +62,13 @@ def test_one_series_is_known_by_its_even_steps_and_events_are_none() -> None:
 def test_years_of_countries_are_series_and_ages_and_months_are_none() -> None:
     rows = [(country, year) for country in "ABCDEFGH" for year in range(1990, 2020)]
     frame = pd.DataFrame(rows, columns=["country", "year"])
-    assert series_of(frame, ["country", "year"]) == Series("year", ("country",))
+    assert series_of(frame, ["country", "year"]) == TimeSeries("year", ("country",))
     assert series_of(frame.rename(columns={"year": "age"}), ["country", "age"]) is None
     two = pd.DataFrame(
         [(d, s, i) for d in range(2000, 2012) for s in "ab" for i in "xyz"], columns=list("tsi")
     )
-    assert series_of(two.rename(columns={"t": "year"}), ["year", "s", "i"]) == Series("year", ("s", "i"))
-    assert series_of(two, ["t", "s", "i"], known="t") == Series("t", ("s", "i"))
+    assert series_of(two.rename(columns={"t": "year"}), ["year", "s", "i"]) == TimeSeries("year", ("s", "i"))
+    assert series_of(two, ["t", "s", "i"], known="t") == TimeSeries("t", ("s", "i"))
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from harness.init.find import Found
 from harness.init.listed import refuse_images_within
 from harness.init.logs import log_args
 from harness.init.said import amounts_said, and_, columns_said
-from harness.init.series import Series, is_asked_on, series_of
+from harness.init.series import TimeSeries, is_asked_on, series_of
 from harness.init.tables import OWNERS, Roles, read
 from harness.init.unanswered import asked
 from harness.init.unnamed import refuse_headless, refuse_label_lines
@@ -227,7 +227,7 @@ def _table(found: Found, given: JsonObject, target: str | None) -> Seen:
     return replace(_counted(_name(path), dataset, args, data, said, why), split=split)
 
 
-def _series(found: Found, what: Roles, frame: pd.DataFrame, given: JsonObject) -> Series | None:
+def _series(found: Found, what: Roles, frame: pd.DataFrame, given: JsonObject) -> TimeSeries | None:
     """Of a table without a test file and without owners to come: by what its rows are told apart."""
     if found.test_path or "group" in given or not is_asked_on(what.group):
         return None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
 from harness.datasets.encoding import WORDS
-from harness.init.series import Series
+from harness.init.series import TimeSeries
 from harness.init.tables import OWNERS, Roles
 from harness.protocols import Task
 from harness.suite.source import flow
@@ -32,7 +32,7 @@ def columns_said(
     frame: pd.DataFrame,
     dataset: str,
     shared: bool,
-    series: Series | None,
+    series: TimeSeries | None,
     split: JsonObject,
 ) -> list[str]:
     """What a table is, what is predicted from what, and why columns are left out.
@@ -138,7 +138,7 @@ def _of_texts(texts: Sequence[str]) -> str:
     )
 
 
-def _as_series(series: Series) -> str:
+def _as_series(series: TimeSeries) -> str:
     """Why rows are cut by time, and what to write where that is not asked."""
     rows = f"a row for each {_listed([series.time, *series.of])}"
     new = f"; `group: {flow(series.of[0])}` in place of `split` asks of others" if series.of else ""

@@ -30,7 +30,7 @@ _THING = re.compile(r"store|device|account|household", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
-class Series:
+class TimeSeries:
     """By what rows are told apart.
 
     Args:
@@ -41,7 +41,7 @@ class Series:
     of: tuple[str, ...] = ()
 
 
-def series_of(frame: pd.DataFrame, names: Sequence[str], known: str = "") -> Series | None:
+def series_of(frame: pd.DataFrame, names: Sequence[str], known: str = "") -> TimeSeries | None:
     """The columns by which a table is one of series, None where it is none.
 
     Args:
@@ -54,9 +54,9 @@ def series_of(frame: pd.DataFrame, names: Sequence[str], known: str = "") -> Ser
         times = len(np.unique(ordered))
         if times == len(frame):
             if times >= LEAST_ROWS and _is_regular(ordered):
-                return Series(time)
+                return TimeSeries(time)
         elif times >= LEAST_TIMES and (of := _names(frame, time, times, things)) is not None:
-            return Series(time, of)
+            return TimeSeries(time, of)
     return None
 
 
