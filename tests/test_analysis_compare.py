@@ -304,11 +304,12 @@ def test_a_run_of_more_seeds_is_no_larger_model_where_each_seed_has_its_own_size
     two, three, larger = stored("a", (0, 1)), stored("b", (0, 1, 2)), stored("c", (0, 1, 2), 50)
     told = {c.variant: c for c in compare_runs(two, three).changes if c.metric == "parameters"}
     assert {c.verdict for c in told.values()} == {"same"} and told["big/torch"].b == 10_050
-    (other,) = [
-        c for c in compare_runs(two, stored("d", (2, 3))).changes
-        if (c.metric, c.variant) == ("parameters", "big/torch")
-    ]  # fmt: skip
-    assert other.verdict == "not comparable" and "the two runs have none in common" in other.note
+    for before, after in ((two, stored("d", (2, 3))), (stored("e", (0,)), stored("f", (1,)))):
+        (other,) = [
+            c for c in compare_runs(before, after).changes
+            if (c.metric, c.variant) == ("parameters", "big/torch")
+        ]  # fmt: skip
+        assert other.verdict == "not comparable" and "the two runs have none in common" in other.note
     grown = [c for c in compare_runs(two, larger).regressions if c.metric == "parameters"]
     assert [c.worsening for c in grown] == pytest.approx([50 / 10_050] * 2)
 

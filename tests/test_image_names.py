@@ -86,3 +86,11 @@ def test_a_folder_says_that_its_names_tell_copies_which_it_divides(tmp_path: Pat
         image_folder.load(path=str(tmp_path / "pets"), size=8, group="patient")
     with pytest.raises(DataError, match="no regular expression"):
         image_folder.load(path=str(tmp_path / "pets"), size=8, group="(")
+
+
+def test_numbers_that_begin_again_in_each_class_are_of_nobody() -> None:
+    scans = [f"{kind}/scan_{k:03d}.png" for kind in ("yes", "no") for k in range(40)]
+    faces = [f"subject{k:02d}/subject{k:02d}.{mood}.png" for k in range(15) for mood in "abc"]
+    assert belonging(scans) is None and belonging(faces) is None
+    frames = [f"{kind}/video_{k}_frame{i}.png" for kind in ("yes", "no") for k in range(12) for i in range(5)]
+    assert belonging(frames) is not None

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.init.series import TimeSeries, series_of
+from harness.init.series import TimeSeries, has_later_classes, series_of
 from tests.first_suites import First
 
 
@@ -104,3 +104,13 @@ def test_few_kinds_under_the_name_of_an_owner_are_no_owners(first: First) -> Non
     assert "group" not in first("bank.csv")[2]["data"], "so many are in it"
     subjects(3, lambda i: i + 1).rename(columns={"subject": "session"}).to_csv("runs.csv", index=False)
     assert "group" not in first("runs.csv")[2]["data"], "the first session of each is no session of one"
+
+
+def test_series_whose_classes_come_in_runs_are_not_cut_by_time() -> None:
+    at = pd.date_range("2024-01-01", periods=100, freq="min").strftime("%Y-%m-%d %H:%M:%S")
+    frame = pd.DataFrame(
+        {"at": at, "runs": np.repeat(["sit", "walk", "run", "stand"], 25), "turns": ["a", "b"] * 50}
+    )
+    frame["early"] = np.where(np.arange(100) < 30, frame.turns, "a")
+    assert has_later_classes(frame, "at", "runs") and has_later_classes(frame, "at", "early")
+    assert not has_later_classes(frame, "at", "turns")

@@ -19,6 +19,14 @@ def test_a_rare_class_whose_rows_equal_others_is_learnt_and_no_mistake() -> None
     assert not set(keys[train]) & set(keys[test])
 
 
+def test_of_few_owners_one_at_least_is_tested_on() -> None:
+    """Each owner has its own usual answer: by strata of answers nobody was cut off."""
+    for owners in range(3, 9):
+        keys = np.repeat(np.arange(owners), 50)
+        train, test = cut_off(keys, keys.copy().astype(np.int64) + 10 * (np.arange(len(keys)) % 2), 0.2)
+        assert len(train) and len(test)
+
+
 def test_codes_that_a_spreadsheet_has_shortened_are_no_classes_of_their_own(first: First) -> None:
     rng = np.random.default_rng(8)
     pd.DataFrame({"a": rng.normal(size=200), "kind": rng.choice(["1", "01", "2"], 200)}).to_csv(

@@ -222,17 +222,30 @@ def test_what_stands_beside_the_machines_of_a_bill_has_no_price_by_the_hour(evid
     assert re.match(r"\d+ machines at \$0\.08925 an hour, 150\.\d\d USD beside them", said), said
 
 
-def test_a_floor_is_nowhere_said_to_meet_the_limit_that_it_is_ruled_out_by(tmp_path: Path) -> None:
-    """Under the headline that none meets every limit the only one was met, "yes", "over 99 %", by all."""
+def _with_a_floor(tmp_path: Path, most: int) -> Evidence:
     decision = {
-        "traffic": {"qps": 2000}, "constraints": ["cost_per_month_usd <= 200"],
+        "traffic": {"qps": 2000}, "constraints": [f"cost_per_month_usd <= {most}"],
         "objective": "maximize accuracy",
     }  # fmt: skip
     records = [
         replace(r, measurements=tuple(m for m in r.measurements if m.metric != "throughput_at_slo_qps"))
         for r in make_records(WORLD[:2], rounds=2)
     ]
-    page = gather(make_run(tmp_path, records, make_suite(WORLD[:2], decision=decision), files=False))
+    return gather(make_run(tmp_path, records, make_suite(WORLD[:2], decision=decision), files=False))
+
+
+def test_a_floor_above_a_limit_breaks_it_whatever_the_bill_is(tmp_path: Path) -> None:
+    page = _with_a_floor(tmp_path, 20)
+    assert all((row.estimates["cost_per_month_usd"].value or 0) > 20 for row in page.rows)
+    asked_for, table = (SECTIONS[name](page) for name in ("requirements", "tradeoff"))
+    assert asked_for is not None and table is not None
+    assert "| **no** |" in asked_for.markdown and "not known" not in asked_for.markdown
+    assert "cost per month clearly above" in table.markdown
+
+
+def test_a_floor_is_nowhere_said_to_meet_the_limit_that_it_is_ruled_out_by(tmp_path: Path) -> None:
+    """Under the headline that none meets every limit the only one was met, "yes", "over 99 %", by all."""
+    page = _with_a_floor(tmp_path, 200)
     assert page.recommendation.verdict == "none_feasible"
     assert all((row.estimates["cost_per_month_usd"].value or 0) < 200 for row in page.rows)
     verdict, asked_for, table = (SECTIONS[name](page) for name in ("verdict", "requirements", "tradeoff"))

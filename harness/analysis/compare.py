@@ -275,8 +275,8 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
             float(np.mean([float(np.mean(v)) for k, v in of.items() if k in both or not both]))
             for of in (one, other)
         )
-        if not both and any(np.ptp([x for v in of.values() for x in v]) > 0 for of in (one, other)):
-            note = "it differs from seed to seed, and the two runs have none in common"
+        if not both and before != after and not any(map(_is_of_all_seeds, (one, other))):
+            note = "it may differ from seed to seed, and the two runs have none in common"
             changes.append(Change(variant.name, entry.name, before, after, note=note, unit=entry.unit))
             continue
         worsening = (after - before) / (abs(before) or 1.0)
@@ -287,6 +287,12 @@ def _exact_changes(variant: Variant, a: _Side, b: _Side, margin: float) -> list[
             Change(variant.name, entry.name, before, after, worsening, verdict=verdict, unit=entry.unit)
         )
     return changes
+
+
+def _is_of_all_seeds(found: Mapping[tuple[object, ...], list[float]]) -> bool:
+    """Whether a size is seen to be the same from seed to seed: two have it, and all are equal."""
+    values = [value for group in found.values() for value in group]
+    return len({seed for _, seed, _ in found}) > 1 and len(set(values)) == 1
 
 
 def _sizes(side: _Side, variant: Variant, name: str) -> dict[tuple[object, ...], list[float]]:

@@ -73,7 +73,14 @@ def belonging(names: Sequence[str]) -> Belonging | None:
         (rf"(?i)(?:^|[/_ -])({word}[_ -]?\d+)", what) for what, words in _OF_ONE.items() for word in words
     ]
     for pattern, what in tried:
-        found = [match[1] for name in names if pattern and (match := re.search(pattern, name))]
+        # By folder: numbers that begin again in each class are of nobody.
+        found = [
+            (name.rpartition("/")[0], match[1])
+            for name in names
+            if pattern and (match := re.search(pattern, name))
+        ]
+        if len({key for _, key in found}) <= len({folder for folder, _ in found}):
+            continue  # each class is one's
         several = [count for count in Counter(found).values() if count > 1]
         least = COPIED if what == copies else SHARE
         if len(several) >= LEAST_GROUPS and sum(several) >= least * len(names):

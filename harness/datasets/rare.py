@@ -19,6 +19,8 @@ def cut_off(
         (rest, part) as sorted row numbers.
     """
     rest, part = hash_split(keys, targets, share)
+    if not (len(rest) and len(part)):  # of few owners each is a stratum of its own
+        rest, part = hash_split(keys, np.zeros(len(targets), dtype=np.int64), share)
     if targets.ndim > 1 or targets.dtype.kind not in "iu":
         return rest, part
     lost = np.isin(targets[part], np.setdiff1d(targets[part], targets[rest]))

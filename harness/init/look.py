@@ -18,7 +18,7 @@ from harness.init.find import Found
 from harness.init.listed import refuse_images_within
 from harness.init.logs import log_args
 from harness.init.said import amounts_said, and_, columns_said
-from harness.init.series import TimeSeries, is_asked_on, series_of
+from harness.init.series import TimeSeries, has_later_classes, is_asked_on, series_of
 from harness.init.tables import OWNERS, Roles, read
 from harness.init.unanswered import asked
 from harness.init.unnamed import refuse_headless, refuse_label_lines
@@ -234,7 +234,8 @@ def _series(found: Found, what: Roles, frame: pd.DataFrame, given: JsonObject) -
     if _decided_from(what, frame, given).text:
         return None
     apart = _left_out(what) - set(what.row_names) | {what.target}
-    return series_of(frame, [name for name in map(str, frame.columns) if name not in apart])
+    series = series_of(frame, [name for name in map(str, frame.columns) if name not in apart])
+    return None if series is None or has_later_classes(frame, series.time, what.target) else series
 
 
 def _folds(found: Found, args: JsonObject, frame: pd.DataFrame) -> dict[str, Json]:

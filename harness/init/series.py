@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets import moments
-from harness.init.tables import days_of
+from harness.init.tables import MOST_CLASSES, days_of
 
 LEAST_TIMES = 10
 """Different times of several series, from which on the latest fifth is worth a test."""
@@ -58,6 +58,20 @@ def series_of(frame: pd.DataFrame, names: Sequence[str], known: str = "") -> Tim
         elif times >= LEAST_TIMES and (of := _names(frame, time, times, things)) is not None:
             return TimeSeries(time, of)
     return None
+
+
+def has_later_classes(frame: pd.DataFrame, time: str, target: str) -> bool:
+    """Whether the latest fifth has a class that is not before it, or one alone: it tests nothing."""
+    answers = frame[target]
+    if not 2 <= answers.nunique() <= MOST_CLASSES or pd.api.types.is_float_dtype(answers):
+        return False
+    when = frame[time].to_numpy() if frame[time].dtype.kind in "iu" else days_of(frame[time])
+    if when is None:
+        return False
+    order = np.argsort(when, kind="stable")
+    cut = len(order) - max(1, round(0.2 * len(order)))
+    before, after = (set(answers.iloc[rows].dropna()) for rows in (order[:cut], order[cut:]))
+    return bool(after - before) or len(after) < 2
 
 
 def is_asked_on(group: str) -> bool:

@@ -67,7 +67,7 @@ def causes(e: Evidence, row: Row) -> list[Cause]:
         probability = e.meets(row.variant, which)
         name = n.label(which.metric)
         cell = row.estimates.get(which.metric)
-        if cell is not None and cell.floor and which.is_upper:
+        if probability is None and cell is not None and cell.floor:
             found.append(Cause(Against.LIMIT, f"{name} known as a floor alone, which meets no limit"))
         elif probability is None:
             found.append(Cause(Against.NO_FIGURE, f"without a figure for {name}"))

@@ -18,6 +18,7 @@ from harness.analysis.duels import Verdict
 from harness.analysis.measure_next import NextMeasurement, next_measurements
 from harness.analysis.more_data import Curves, data_measurements, quality_curves
 from harness.analysis.predictions import Predictions, predictions_of
+from harness.analysis.rule import POSSIBLE
 from harness.analysis.sensitivity import Question
 from harness.facts.surroundings import Surroundings
 from harness.metrics import MetricTable, metrics_of
@@ -209,11 +210,13 @@ class Evidence:
         which is not known to meet an upper one."""
         place, drawn = self._places.get(variant), self.draws(which.metric, variant)
         cell = None if place is None else self.tradeoff.rows[place].estimates.get(which.metric)
-        if cell is not None and cell.floor and which.is_upper:
-            return None
-        if drawn is not None:
-            return float(which.holds(drawn).mean())  # False where undefined
-        return None if cell is None or cell.value is None else float(which.holds(np.array(cell.value)))
+        if drawn is None:
+            if cell is None or cell.value is None:
+                return None
+            drawn = np.array(cell.value)
+        found = float(which.holds(drawn).mean())  # False where undefined
+        is_floor = cell is not None and cell.floor and which.is_upper
+        return None if is_floor and found >= POSSIBLE else found  # a floor above the limit breaks it
 
     @property
     def in_progress(self) -> bool:

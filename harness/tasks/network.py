@@ -54,8 +54,6 @@ from harness.training.own_batches import with_own, with_shares
 from harness.training.own_loss import refuse_failing, refuse_other_scale, with_own_loss
 from harness.training.texts import TokenBatches
 
-FEW = 8
-"""Rows that a loss is tried on."""
 VALIDATION_PER_EPOCH = 2000
 """The best epoch is chosen on at most so many validation examples; more would cost as much as training."""
 
@@ -136,7 +134,7 @@ def _fit(job: Job, model: Scaled, batches: Batches, training: Training, objectiv
         learn = partial(fit, owner=network)
         objective = with_shares(objective) if hasattr(network, "collate") else objective
         inputs, targets = next(iter(batches.training(0)))
-        refuse_failing(model.to(job.device), network, (inputs[:FEW], targets[:FEW]))
+        refuse_failing(model.to(job.device), network, (inputs, targets))
         if kind_of(job.trial.spec["task"]).targets == "values":
             refuse_other_scale(network, targets)
         objective = with_own_loss(objective, network, training.label_smoothing)

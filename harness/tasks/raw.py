@@ -48,6 +48,13 @@ def _how(spec: Mapping[str, Any], model: ModelRef) -> How:
     return How(spec.get("encoding", AUTO), keeps_holes=native, most_codes=most)
 
 
+KEEP_COLUMNS = {f"{name}Scaler" for name in ("MaxAbs", "MinMax", "Robust", "Standard")} | {
+    "PowerTransformer",
+    "QuantileTransformer",
+}
+"""Steps of a pipeline behind which places are still those of the rows; behind others they are their own."""
+
+
 def by_place(args: JsonObject, table: TableEncoding) -> dict[str, Any]:
     """An estimator's arguments, columns of a ColumnTransformer in them as places among what rows became.
 
@@ -71,12 +78,22 @@ def by_place(args: JsonObject, table: TableEncoding) -> dict[str, Any]:
             )
         return list(places[name])
 
+    def steps(value: Any) -> Any:
+        if not isinstance(value, Mapping):
+            return walk(value)
+        found, are_kept = {}, True
+        for name, one in value.items():
+            found[name] = walk(one) if are_kept else one
+            model = one.get("model", "") if isinstance(one, Mapping) else one
+            are_kept &= str(model).rpartition(":")[2] in KEEP_COLUMNS
+        return found
+
     def walk(value: Any) -> Any:
         if isinstance(value, list):
             return [walk(one) for one in value]
         if not isinstance(value, Mapping):
             return value
-        found = {key: walk(one) for key, one in value.items()}
+        found = {key: steps(one) if key == "steps" else walk(one) for key, one in value.items()}
         if isinstance(columns := found.get("columns"), list) and ("model" in found or "transformer" in found):
             found["columns"] = [place for column in columns for place in placed(column)]
         return found

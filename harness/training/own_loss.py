@@ -51,7 +51,7 @@ def refuse_failing(model: nn.Module, network: nn.Module, batch: tuple[Tensor, Te
         loss: Callable[[Tensor, Tensor], object] = getattr(own, "loss")  # noqa: B009  # typed as a tensor
     except Exception:  # some cannot be copied: their first step says what is wrong
         return
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
         outputs = probe.train()(batch[0]).float()
         try:
             loss(outputs, batch[1])

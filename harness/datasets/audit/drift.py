@@ -16,6 +16,8 @@ DRIFT_AUC = 0.6
 SURE = 4.0
 """And by so many standard errors of an AUC of nothing: beyond chance, whatever is looked at."""
 LEAST_ROWS = 25
+FEWEST_UNITS = 5
+"""Rows, or owners of rows, that folds need."""
 Folds = list[tuple[np.ndarray, np.ndarray]]
 COLUMN_KS = 0.1
 """A column whose distributions lie further apart than this (Kolmogorov and Smirnov) is named."""
@@ -28,6 +30,8 @@ def drift(subject: AuditedData) -> Iterator[Finding]:
     if size < LEAST_ROWS:
         return
     train, test = (sample(part, size, subject.seed) for part in (dataset.train, dataset.test))
+    if min(_units(train), _units(test)) < 2 or _units(train) + _units(test) < FEWEST_UNITS:
+        return  # a fold would lack a side
     both: Inputs = (
         [*train.inputs, *test.inputs]
         if isinstance(train.inputs, list)
