@@ -33,6 +33,7 @@ ENDS = {
     "softplus": lambda x, learns: F.softplus(x),
     "exp": lambda x, learns: x.exp(),
     "clamp": lambda x, learns: x.clamp(min=0),
+    "clamp far off": lambda x, learns: x.clamp(-20, 20),
     "sigmoid times": lambda x, learns: 4 * x.sigmoid() + 1,
     "leaky": lambda x, learns: F.leaky_relu(x),
     "a learnt scale": None,
@@ -241,7 +242,7 @@ def test_a_network_that_ends_in_what_bounds_its_answers_is_refused_with_the_cure
     ("targets", "end"),
     [
         ("classes", "log_softmax"), ("classes", "relu"), ("labels", "relu"), ("values", "leaky"),
-        ("values", "a learnt scale"), ("values", "none"),
+        ("values", "a learnt scale"), ("values", "none"), ("values", "clamp far off"),
     ],
 )  # fmt: skip
 def test_an_end_that_bounds_nothing_is_the_networks_own_affair(targets: str, end: str, folder: Path) -> None:

@@ -94,3 +94,14 @@ def test_numbers_that_begin_again_in_each_class_are_of_nobody() -> None:
     assert belonging(scans) is None and belonging(faces) is None
     frames = [f"{kind}/video_{k}_frame{i}.png" for kind in ("yes", "no") for k in range(12) for i in range(5)]
     assert belonging(frames) is not None
+
+
+def test_a_group_that_is_the_class_is_refused_before_all_of_one_is_tested_on(tmp_path: Path) -> None:
+    for label in ("cat", "dog"):
+        shades(tmp_path / "pets", [f"{label}_{i}.png" for i in range(30)], label)
+    for group in ("(cat|dog)", "^(.*)/"):
+        for asked in (image_folder.notes, image_folder.load):
+            with pytest.raises(
+                DataError, match="finds 1 group in the images of class 'cat'.* leave `group` out"
+            ):
+                asked(path=str(tmp_path / "pets"), size=8, group=group)

@@ -2,33 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pandas as pd
 
-from tests.first_suites import First
-
-
-def sales(shops: int = 6, days: int = 90) -> pd.DataFrame:
-    """What each shop sold on each day."""
-    rng = np.random.default_rng(0)
-    dates = pd.date_range("2024-01-01", periods=days).strftime("%Y-%m-%d")
-    frame = pd.DataFrame(
-        [(day, shop + 1) for day in dates for shop in range(shops)], columns=["date", "store"]
-    )
-    frame["promo"] = rng.integers(0, 2, len(frame))
-    frame["sales"] = rng.poisson(60 + 5 * frame.store + 9 * frame.promo)
-    return frame
-
-
-def subjects(count: int, called: Callable[[int], Any], rows: int = 30) -> pd.DataFrame:
-    rng = np.random.default_rng(2)
-    frame = pd.DataFrame(rng.normal(size=(count * rows, 3)).round(3), columns=["a", "b", "c"])
-    frame.insert(0, "subject", [called(i) for i in range(count) for _ in range(rows)])
-    frame["state"] = rng.choice(["rest", "stress"], len(frame))
-    return frame
+from tests.first_suites import First, sales, subjects
 
 
 def test_answers_are_known_by_the_end_of_their_column(first: First) -> None:

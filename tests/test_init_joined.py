@@ -6,22 +6,12 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from tests.first_suites import First
-
-
-def subjects(count: int, called: Callable[[int], Any], rows: int = 30) -> pd.DataFrame:
-    rng = np.random.default_rng(2)
-    frame = pd.DataFrame(rng.normal(size=(count * rows, 3)).round(3), columns=["a", "b", "c"])
-    frame.insert(0, "subject", [called(i) for i in range(count) for _ in range(rows)])
-    frame["state"] = rng.choice(["rest", "stress"], len(frame))
-    return frame
+from tests.first_suites import First, subjects
 
 
 def test_answers_in_a_table_of_their_own_come_with_a_command_that_puts_both_together(first: First) -> None:

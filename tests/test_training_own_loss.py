@@ -126,3 +126,40 @@ def test_a_builders_loss_is_minimised_in_a_trial(tmp_path: Path) -> None:
         weights = load_file(tmp_path / str(price) / "fitted" / "weights.safetensors")
         sizes.append(float(np.abs(weights["weight"]).sum()))
     assert sizes[1] < 0.7 * sizes[0]
+
+
+LEFT = """
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+class Sparse(nn.Module):
+    def __init__(self, columns):
+        super().__init__()
+        self.one, self.two = nn.Linear(columns, 8), nn.Linear(8, 2)
+
+    def forward(self, x):
+        self.hidden = self.one(x).relu()
+        return self.two(self.hidden)
+
+class InLoss(Sparse):
+    def loss(self, outputs, targets):
+        return F.cross_entropy(outputs, targets) + 0.01 * self.hidden.abs().mean()
+
+class InPenalty(Sparse):
+    def penalty(self):
+        return 0.01 * self.hidden.abs().mean()
+
+def build(task, *, penalty: bool):
+    return (InPenalty if penalty else InLoss)(task.input_shape[0])
+"""
+
+
+@pytest.mark.parametrize("penalty", [False, True])
+def test_a_loss_may_read_what_the_forward_pass_left(penalty: bool, tmp_path: Path) -> None:
+    (tmp_path / "left_nets.py").write_text(LEFT)
+    what = spec(
+        "left_nets:build", {"penalty": penalty}, data="breast_cancer", search=tmp_path, epochs=3,
+        precision="auto",
+    )  # fmt: skip
+    assert values(train(what, tmp_path / "train"))["parameters"] == 30 * 8 + 8 + 18

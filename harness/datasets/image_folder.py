@@ -71,23 +71,11 @@ def load(
     information = task(**locals())
     listing = _listing(path, test_folder, labels)
     colour = colour_of(background)
-    index = {name: i for i, name in enumerate(listing.classes)}
-    targets = np.array([index[label] for label in listing.labels], dtype=np.int64)
+    targets = _targets(listing)
     names = _names(listing)
     keys = keys_of(names.tolist(), group) if group else list(names)
     groups = coded(keys)[0] if group else None
-    if listing.has_test:
-        rows = _rows(listing)
-        if group and (both := _shared(keys, *rows)):
-            raise DataError(
-                f"image_folder: {both} test images are of a group that the training part has too: a score on "
-                "them says how well it is remembered. Leave `group` out, or give the folder of one part as "
-                "`path`, which is cut by groups"
-            )
-    elif 0 < test < 1:
-        rows = cut_off(keys, targets, test)
-    else:
-        raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
+    rows = _divided(listing, keys, targets, group, test)
     # Training rows first: then both parts are slices of one mapped file, and nothing is copied.
     order = np.concatenate(rows)
     images = decoded([listing.files[i] for i in order], listing.root, information.input_shape, colour, white)
@@ -103,6 +91,42 @@ def load(
         for where in (slice(0, cut), slice(cut, None))
     ]
     return Dataset(information, *parts)
+
+
+def _targets(listing: Listing) -> np.ndarray:
+    index = {name: i for i, name in enumerate(listing.classes)}
+    return np.array([index[label] for label in listing.labels], dtype=np.int64)
+
+
+def _divided(
+    listing: Listing, keys: Sequence[str], targets: np.ndarray, group: str | None, test: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to learn from and to test on, as the folder has them or by the hash of what each belongs to.
+
+    Raises:
+        DataError: `test` is no share; `group` is in both of the folder's parts, or is the class.
+    """
+    if listing.has_test:
+        rows = _rows(listing)
+        if group and (both := _shared(keys, *rows)):
+            raise DataError(
+                f"image_folder: {both} test images are of a group that the training part has too: a score on "
+                "them says how well it is remembered. Leave `group` out, or give the folder of one part as "
+                "`path`, which is cut by groups"
+            )
+        return rows
+    if not 0 < test < 1:
+        raise DataError(f"image_folder: test is {test}, write a share between 0 and 1")
+    rest, part = cut_off(keys, targets, test)
+    if group and (lost := np.setdiff1d(targets, targets[rest])).size:
+        lone = listing.classes[lost[0]]
+        count = len({key for key, target in zip(keys, targets, strict=True) if target == lost[0]})
+        raise DataError(
+            f"image_folder: `group` {group!r} finds {count} group{'s' * (count != 1)} in the images of class "
+            f"{lone!r}, and all are tested on, none learnt from: where each class is a group, leave `group` "
+            "out; else write what names one person or photograph of several in a class, such as 'patient\\d+'"
+        )
+    return rest, part
 
 
 def task(**args: Any) -> Task:
@@ -123,7 +147,10 @@ def notes(**args: Any) -> tuple[str, ...]:
     """What is worth knowing of how the folder was read."""
     given, listing = complete(load, args), _listing_of(args)
     headers = headers_of(listing.files, listing.root)
-    said = [*listing.notes, *_said_of_names(listing, given["group"])]
+    if group := given["group"]:  # what divides nothing is refused before a trial
+        keys = keys_of(_names(listing).tolist(), group)
+        _divided(listing, keys, _targets(listing), group, given["test"])
+    said = [*listing.notes, *_said_of_names(listing, group)]
     if not given["size"]:
         median, side = headers.side, min(headers.side, LARGEST)
         capped = f", of which {LARGEST} is taken at most" if median > LARGEST else ""

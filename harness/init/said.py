@@ -51,27 +51,7 @@ def columns_said(
         said.append(f"from the texts in {what.text!r} alone{more}")
     elif dataset == "tabular_csv" and what.texts:
         said.append(_of_texts(what.texts))
-    if shared:
-        said.append(
-            f"{what.group!r} names what rows belong to, and the test file has rows of the same: if others "
-            f"are to be predicted, give all rows in one file, which is cut by {what.group!r}"
-        )
-    elif what.group:
-        few = f"; of {frame[what.group].nunique()} a fifth would tell little: each is tested on, in folds"
-        said.append(
-            f"{what.group!r} names what rows belong to: its rows stay on one side of every split"
-            + (few if split else "")
-        )
-    if series:
-        said.append(_as_series(series))
-    elif what.dates:
-        spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
-        verb = "holds" if len(spans) == 1 else "hold"
-        later = f"split: {{by: time, column: {flow(next(iter(what.dates)))}}}"
-        said.append(
-            f"{and_(spans)} {verb} dates: rows are split by hash, not by time "
-            f"(`{later}` under `data` tests on the latest)"
-        )
+    said += _cuts_said(what, frame, shared, series, split)
     if what.row_names:
         verb = "numbers" if len(what.row_names) == 1 else "number"
         said.append(f"{_listed(what.row_names)} {verb} the rows: left out")
@@ -96,6 +76,35 @@ def columns_said(
     if what.holes:
         worst = sorted(what.holes.items(), key=lambda hole: -hole[1])[:SHOWN]
         said.append("holes: " + ", ".join(f"{name} {share:.1%}" for name, share in worst))
+    return said
+
+
+def _cuts_said(
+    what: Roles, frame: pd.DataFrame, shared: bool, series: TimeSeries | None, split: JsonObject
+) -> list[str]:
+    """What rows belong to and when they are of, where a table says so, and how it is cut then."""
+    said = []
+    if shared:
+        said.append(
+            f"{what.group!r} names what rows belong to, and the test file has rows of the same: if others "
+            f"are to be predicted, give all rows in one file, which is cut by {what.group!r}"
+        )
+    elif what.group:
+        few = f"; of {frame[what.group].nunique()} a fifth would tell little: each is tested on, in folds"
+        said.append(
+            f"{what.group!r} names what rows belong to: its rows stay on one side of every split"
+            + (few if split else "")
+        )
+    if series:
+        said.append(_as_series(series))
+    elif what.dates:
+        spans = [f"{name!r} ({span})" for name, span in list(what.dates.items())[:SHOWN]]
+        verb = "holds" if len(spans) == 1 else "hold"
+        later = f"split: {{by: time, column: {flow(next(iter(what.dates)))}}}"
+        said.append(
+            f"{and_(spans)} {verb} dates: rows are split by hash, not by time "
+            f"(`{later}` under `data` tests on the latest)"
+        )
     return said
 
 

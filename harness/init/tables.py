@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NoReturn
 
 import numpy as np
 import pandas as pd
@@ -133,24 +134,7 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         DataError: there is no such column, or none that may be an answer.
     """
     if len(frame.columns) < 2:
-        if path.suffix.lower() in PARQUET:
-            raise DataError(
-                f"{path} has one column alone: a table needs one to predict and one to predict from"
-            )
-        if str(frame.columns[0]).startswith("#"):
-            out = str(path.with_name(f"{path.stem}_rows{path.suffix}"))
-            code = for_shell(
-                f"import pathlib; pathlib.Path({out!r}).write_text('\\n'.join(x for x in pathlib.Path("
-                f"{str(path)!r}).read_text('utf-8').splitlines() if not x.startswith('#')), 'utf-8')"
-            )
-            raise DataError(
-                f'{path} begins with a comment, {frame.columns[0]!r}: write it without, `python -c "{code}"`'
-            )
-        cure = "'separator= '" if " " in str(frame.columns[0]).strip() else "separator=;"
-        raise DataError(
-            f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
-            f"from; is the separator right? `--set {cure}`"
-        )
+        _refuse_one_column(frame, path)
     names = _names(frame)
     texts = [name for name in names if _is_text(frame[name])]
     dates = _dates(frame, texts)
@@ -185,6 +169,26 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
         labelling=tuple(name for name in rest if name in labelling),
         texts=tuple(beside) if few or len(beside) > 1 else (),
         holes={name: share for name in rest if (share := _missing(frame[name])) > 0},
+    )
+
+
+def _refuse_one_column(frame: pd.DataFrame, path: Path) -> NoReturn:
+    """Say why a table has one column alone: it is all, a comment stands first, the separator is another."""
+    if path.suffix.lower() in PARQUET:
+        raise DataError(f"{path} has one column alone: a table needs one to predict and one to predict from")
+    if str(frame.columns[0]).startswith("#"):
+        out = str(path.with_name(f"{path.stem}_rows{path.suffix}"))
+        code = for_shell(
+            f"import pathlib; pathlib.Path({out!r}).write_text('\\n'.join(x for x in pathlib.Path("
+            f"{str(path)!r}).read_text('utf-8').splitlines() if not x.startswith('#')), 'utf-8')"
+        )
+        raise DataError(
+            f'{path} begins with a comment, {frame.columns[0]!r}: write it without, `python -c "{code}"`'
+        )
+    cure = "'separator= '" if " " in str(frame.columns[0]).strip() else "separator=;"
+    raise DataError(
+        f"{path} has one column, {frame.columns[0]!r}: a table needs one to predict and one to predict "
+        f"from; is the separator right? `--set {cure}`"
     )
 
 

@@ -33,6 +33,9 @@ BOUNDS = {
 }  # fmt: skip
 """Step → what people call it: leaves no way to answer any number."""
 
+FAR = 10.0
+"""Deviations from the mean that a guard may stand at: it is no end of the answers."""
+
 
 def objection(answers: Tensor, task: Task) -> str:
     """What is wrong with how a network ends, with the cure; empty where nothing is.
@@ -67,9 +70,16 @@ def _last(answers: Tensor, wanted: dict[str, str], passed: tuple[str, ...]) -> s
     while step is not None:
         name = type(step).__name__.rstrip("0123456789").removesuffix("Backward")
         if name in wanted:
-            return wanted[name]
+            return "" if _is_far(step) else wanted[name]
         before = [one for one, _ in step.next_functions if one is not None]
         if name not in passed or len(before) != 1:
             return ""
         step = before[0]
     return ""
+
+
+def _is_far(step: Any) -> bool:
+    """Whether it is a clamp that no target of deviation 1 comes near, on either side."""
+    sides = [getattr(step, f"_saved_{side}", None) for side in ("min", "max")]
+    known = [side for side in sides if isinstance(side, int | float)]
+    return bool(known) and all(abs(side) >= FAR for side in known)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 import math
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from harness.record import TrialError
 from harness.training.loop import Objective
+from harness.training.precision import Loss
 
 
 def with_own_loss(objective: Objective, network: nn.Module, label_smoothing: float) -> Objective:
@@ -33,7 +34,7 @@ def with_own_loss(objective: Objective, network: nn.Module, label_smoothing: flo
             "the network brings a loss of its own, which knows nothing of training.label_smoothing: "
             "set it to 0 and smooth in the loss"
         )
-    return replace(objective, loss=_checked(own), plain_loss=own)
+    return replace(objective, loss=_Checked(own), plain_loss=own)
 
 
 def refuse_failing(model: nn.Module, network: nn.Module, batch: tuple[Tensor, Tensor]) -> None:
@@ -97,13 +98,28 @@ OFF = (-2.0, -0.5, 0.5, 2.0)
 
 def _with_penalty(objective: Objective, penalty: Callable[[], Tensor | float]) -> Objective:
     """The usual loss and what the network adds to it; the validation part shows the usual one alone."""
-    usual = objective.loss
-    return replace(objective, loss=lambda outputs, targets: usual(outputs, targets) + penalty())
+    return replace(objective, loss=_WithPenalty(objective.loss, penalty))
 
 
-def _checked(own: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Tensor]:
-    def loss(outputs: Tensor, targets: Tensor) -> Tensor:
-        value = own(outputs, targets)
+@dataclass(frozen=True)
+class _WithPenalty:
+    """No closure: a copy of it with a network reads that copy."""
+
+    usual: Loss
+    penalty: Callable[[], Tensor | float]
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return self.usual(outputs, targets) + self.penalty()
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """The network's own loss, whose answer is looked at. No closure, as above."""
+
+    own: Loss
+
+    def __call__(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        value: object = self.own(outputs, targets)
         if not isinstance(value, Tensor) or value.shape != ():
             found = tuple(value.shape) if isinstance(value, Tensor) else type(value).__name__
             raise TrialError(
@@ -115,5 +131,3 @@ def _checked(own: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tenso
                 "without .detach(), .item() or argmax"
             )
         return value
-
-    return loss

@@ -187,7 +187,7 @@ def _choose(
     model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, precision: str
 ) -> tuple[Mode, JsonObject]:
     try:
-        copy.deepcopy(model)
+        copy.deepcopy((model, loss))
     except Exception:  # some libraries' models cannot be copied, so nothing is tried on them
         return Mode("fp32" if precision == "auto" else precision), {}
     modes = possible_modes(model, batch[0], device, precision)
@@ -250,7 +250,8 @@ def _time_steps(
     model: nn.Module, batch: tuple[Tensor, Tensor], loss: Loss, device: str, mode: Mode, best: float
 ) -> float:
     """Seconds of the fastest of a few steps on a copy of the model: CPU time, on a GPU wall time."""
-    model = mode.place(copy.deepcopy(model), device).train()
+    copied, loss = copy.deepcopy((model, loss))  # a loss may read what the forward pass left in its network
+    model = mode.place(copied, device).train()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.0)
     clock = time.process_time if device == "cpu" else time.perf_counter
     inputs, targets = batch
