@@ -17,6 +17,7 @@ from harness.report.sections import SECTIONS
 from harness.report.sections.answer import answers
 from harness.report.sections.catching_up import Race, _said, races
 from harness.report.sections.serving import remarks
+from harness.report.sections.verdict import verdict
 from harness.report.switches import flip_sentence
 from harness.report.wording import BROKEN, SURENESS, broken, in_vain, sureness
 from harness.results import Estimate
@@ -163,6 +164,12 @@ def test_what_could_reverse_the_decision_stands_before_the_figures(evidence: Evi
     page = SECTIONS["verdict"](replace(evidence, planned={"missing": "train"}))
     assert page is not None
     assert page.html.index("What could reverse it") < page.html.index('class="tiles"')
+
+
+def test_what_a_warning_sets_in_backticks_is_code(evidence: Evidence) -> None:
+    warned = replace(evidence.recommendation, warnings=("a table of items (`items_path`) can",))
+    page = verdict(replace(evidence, recommendation=warned))
+    assert page is not None and "<code>items_path</code>" in page.html and "(`items_path`)" in page.markdown
 
 
 def test_page_one_leaves_out_what_takes_a_limit_many_times_tighter(evidence: Evidence) -> None:

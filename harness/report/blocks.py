@@ -40,6 +40,12 @@ Inline = str | Strong | Code | Muted
 Tone = Literal["", "good", "bad", "warn", "muted"]
 
 
+def with_code(said: str) -> tuple[Inline, ...]:
+    """A message's parts: what stands between backticks is code."""
+    parts = re.split(r"`([^`]+)`", said)
+    return tuple(Code(part) if i % 2 else part for i, part in enumerate(parts) if part)
+
+
 @dataclass(frozen=True)
 class Paragraph:
     """A sentence or several. `kind`: `lead` (large), `note` (small), `warning`, `verdict`."""

@@ -24,6 +24,7 @@ from harness.report.blocks import (
     capital,
     section,
     text,
+    with_code,
 )
 from harness.report.causes import WITHOUT, causes, others_out
 from harness.report.deployed import deployed, devices
@@ -47,7 +48,7 @@ def verdict(e: Evidence) -> Section | None:
     reverse = "What could reverse it:" if e.chosen or e.in_progress else "What would change this:"
     for head, said in ((reverse, _changes(e)), ("Bear in mind:", warnings(e))):
         if said:
-            blocks.append(Bullets(tuple((x,) for x in said), "warning", head))
+            blocks.append(Bullets(tuple(with_code(x) for x in said), "warning", head))
     if e.chosen:
         blocks.append(Tiles(tuple(tiles(e, e.chosen))))
     blocks.append(Bullets(tuple((reason,) for reason in (*found[1:], *reasons(e)))))
