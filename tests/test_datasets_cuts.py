@@ -127,6 +127,30 @@ def test_a_test_part_of_one_owner_or_few_is_said_before_anything_runs(tmp_path: 
     assert not any("the test part is" in n for n in plan_notes(suite(tmp_path, "group: owner")))
 
 
+def test_a_series_that_a_suite_cuts_by_hash_is_said_with_the_cut_by_time(tmp_path: Path) -> None:
+    def said(data: str) -> list[str]:
+        return [n for n in plan_notes(suite(tmp_path, data)) if "a series" in n]
+
+    table(tmp_path)
+    (note,) = said("")
+    assert note.startswith(
+        "a row for each 'day': a series, of which a test row's neighbours in time are learnt"
+    )
+    assert "`split: {by: time, column: day}` under `data` tests on the latest fifth" in note
+    shops = {
+        "shop": [i % 4 for i in range(ROWS)],
+        "day": [f"2024-01-{1 + i // 4 % 28:02}" for i in range(ROWS)],
+    }
+    table(tmp_path, **shops)
+    assert not said(""), "several rows of a shop and day"
+    days = pd.date_range("2024-01-01", periods=ROWS // 4).strftime("%Y-%m-%d").repeat(4)
+    table(tmp_path, **{**shops, "day": days})
+    (note,) = said("")
+    assert note.startswith("a row for each 'day' and 'shop': a series")
+    for data in ("split: {by: time, column: day}", "split: {by: random, test: 0.3}", "group: shop"):
+        assert not said(data), data
+
+
 def test_squared_errors_that_a_few_rows_decide_are_said(tmp_path: Path) -> None:
     values = np.random.default_rng(1).normal(100, 10, ROWS)
     table(tmp_path, y=np.where(np.arange(ROWS) == 190, 1e6, values))

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from harness.init.series import TimeSeries, has_later_classes, series_of
+from harness.datasets.series import TimeSeries, has_later_classes, series_of
 from tests.first_suites import First, sales, subjects
 
 

@@ -21,8 +21,11 @@ from torch import nn
 from harness.api import load_suite, plan
 from harness.datasets.parts import load_parts
 from harness.export.folder import export_program
+from harness.models.endpoint import as_answers
+from harness.protocols import Task
 from harness.record import SuiteError, TrialError
 from harness.tasks.evaluation import read_predictions
+from harness.tasks.finished import what_answers
 from tests.task_trials import score, spec, train, values
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -137,6 +140,27 @@ def test_what_it_takes_and_gives_is_found_out(tmp_path: Path) -> None:
     with torch.inference_mode():
         by_hand = Channels()((images() * 255).round().to(torch.uint8).permute(0, 2, 3, 1)).softmax(1).numpy()
     assert np.abs(found - by_hand).max() < 1e-6
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnx", "endpoint"])
+def test_sigmoids_of_classes_become_shares_and_not_what_softmax_makes_of_them(
+    kind: str, tmp_path: Path
+) -> None:
+    net = nn.Sequential(network(), nn.Sigmoid()).eval()
+    with torch.inference_mode():
+        by_hand = net(images()).numpy()
+    if kind == "endpoint":
+        said = what_answers(by_hand, len(by_hand), Task("image_classification", 10), "auto")
+        found = as_answers(by_hand, str(said))
+    elif kind == "torch":
+        export(net, tmp_path / "net.pt2", images()[:2])
+        found = answers(spec("torch:net.pt2", search=tmp_path), tmp_path / "net")
+    else:
+        torch.onnx.export(
+            net, (images()[:2],), tmp_path / "net.onnx", dynamic_shapes=({0: torch.export.Dim("batch")},)
+        )
+        found = answers(spec("onnx:net.onnx", search=tmp_path), tmp_path / "net", "onnx")
+    assert np.abs(found - by_hand / by_hand.sum(axis=1, keepdims=True)).max() < 1e-5
 
 
 def test_a_program_that_was_exported_wrongly_is_refused_with_the_cure(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from harness.datasets.resplit import part_of
 from harness.late import Late
 from harness.protocols import Dataset
 from harness.record import DataError
+from harness.suite.source import flow
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +88,36 @@ def _tried(name: str, args: JsonObject, split: Mapping[str, Json] | None, seed: 
             _refuse_constant(dataset, args)
             heaviest = max(heaviest, _numbers(dataset), key=lambda cut: cut.share)
         notes += [which + text for text in _said(dataset, split, args)]
+    if name == "tabular_csv" and not split and not args.get("group") and not args.get("test_path"):
+        notes += _series_by_hash(args)
     return replace(heaviest, notes=tuple(notes), share=max(0.0, heaviest.share))
+
+
+def _series_by_hash(args: JsonObject) -> Iterator[str]:
+    """That rows of series are cut by hash: what stands beside a test row in time is learnt from."""
+    from harness.datasets.series import has_later_classes, series_of
+    from harness.datasets.tabular_csv import as_it_stands
+
+    frame = as_it_stands(**args).apply(_as_numbers)
+    target = str(args.get("target")).strip()
+    series = series_of(frame, [str(name) for name in frame.columns if str(name).strip() != target])
+    if series is None or target not in frame or has_later_classes(frame, series.time, target):
+        return
+    row = "a row for each " + " and ".join(repr(name) for name in (series.time, *series.of))
+    yield (
+        f"{row}: a series, of which a test row's neighbours in time are learnt from; where what comes next "
+        f"is asked, `split: {{by: time, column: {flow(series.time)}}}` under `data` tests on the latest fifth"
+    )
+
+
+def _as_numbers(column: pd.Series) -> pd.Series:
+    """A column of texts as numbers, where all of them are numbers."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return column
+    try:
+        return pd.to_numeric(column)
+    except (ValueError, TypeError):
+        return column
 
 
 def _refuse_constant(dataset: Dataset, args: JsonObject) -> None:

@@ -258,3 +258,34 @@ def read_clock(cells: Sequence[str]) -> np.ndarray | None:
         long = next(text for text in cells if text.count(":") > 1)
         raise UnclearTimeError(f"{short[0]!r} may be minutes or hours beside {long!r}: write all as h:mm:ss")
     return np.array(seconds, dtype=np.float64)
+
+
+def days_of(column: pd.Series) -> np.ndarray | None:
+    """Days since 1970 of a column of dates, None for any other."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return days_of_stamps(column.dropna())
+    some = _maybe_dates(column)
+    try:
+        return days_of_texts(some) if some else None
+    except UnclearTimeError:
+        return None  # the data set says how to write it
+
+
+def _maybe_dates(column: pd.Series) -> list[str]:
+    """The texts of a column whose first one may be a date, else none."""
+    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
+        return []
+    some = [text.strip() for text in column.dropna().astype(str) if text.strip()]
+    may_be = some and any(sign in some[0] for sign in "-/.: ") and some[0][:1].isalnum()
+    return some if may_be else []
+
+
+def holds_dates(column: pd.Series) -> bool:
+    """Whether a column holds dates, also where only the user knows which of two notations it has."""
+    if pd.api.types.is_datetime64_any_dtype(column):
+        return True
+    some = _maybe_dates(column)
+    try:
+        return bool(some) and days_of_texts(some) is not None
+    except UnclearTimeError:
+        return True

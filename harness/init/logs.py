@@ -9,10 +9,11 @@ from pathlib import Path
 import pandas as pd
 
 from harness.codec import Json, JsonObject
+from harness.datasets import moments
 from harness.datasets.line_of_names import headless as headless_log
 from harness.datasets.overlooked import EVENTS, RATINGS, grades_among, plain_name
-from harness.init.series import series_of
-from harness.init.tables import headless, holds_dates, is_id, read
+from harness.datasets.series import series_of
+from harness.init.tables import headless, is_id, read
 
 USERS = (
     "user", "userid", "uid", "customer", "customerid", "visitor", "visitorid", "account", "accountid",
@@ -146,7 +147,7 @@ def _is_amount(frame: pd.DataFrame, name: str, time: str, others: Collection[str
 
 
 def _are_moments(column: pd.Series) -> bool:
-    return _are_seconds(column) or holds_dates(column)
+    return _are_seconds(column) or moments.holds_dates(column)
 
 
 def _names(path: Path) -> dict[str, Json]:

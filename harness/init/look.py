@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.codec import Json, JsonObject
+from harness.datasets.series import TimeSeries, has_later_classes, is_asked_on, series_of
 from harness.figures import short
 from harness.init.cures import beyond_ascii, encoding_offered, names_of_rows, readable
 from harness.init.find import Found
 from harness.init.listed import refuse_images_within
 from harness.init.logs import log_args
 from harness.init.said import amounts_said, and_, columns_said
-from harness.init.series import TimeSeries, has_later_classes, is_asked_on, series_of
 from harness.init.tables import OWNERS, Roles, read
 from harness.init.unanswered import asked
 from harness.init.unnamed import refuse_headless, refuse_label_lines

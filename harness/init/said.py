@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.codec import JsonObject
 from harness.datasets.encoding import WORDS
-from harness.init.series import TimeSeries
+from harness.datasets.series import TimeSeries
 from harness.init.tables import OWNERS, Roles
 from harness.protocols import Task
 from harness.suite.source import flow

@@ -19,6 +19,7 @@ from harness.datasets.label_columns import label_columns, one_of
 from harness.datasets.nested import LOOKED_AT, are_nested, as_texts
 from harness.datasets.part_names import part_called
 from harness.datasets.raw import Layout, first_cells, read_file
+from harness.datasets.series import MOST_CLASSES
 from harness.init.other_questions import refuse_labels, refuse_objects
 from harness.record import DataError
 
@@ -52,7 +53,6 @@ _ANSWERS_END = re.compile(
 """How names of columns end that hold the answer, `gold_label`, `Weekly_Sales`, or are called as a whole."""
 WORDS = 4
 """A column of at least so many words in the median cell is text, not categories."""
-MOST_CLASSES = 50
 _NUMBERED = re.compile(
     r"patient|subject|participant|respondent|speaker|.*(?:id|no|nr|nbr|num|number|code|key)"
 )
@@ -306,42 +306,11 @@ def is_id(name: str) -> bool:
 def _dates(frame: pd.DataFrame, texts: Sequence[str]) -> dict[str, str]:
     found = {}
     for name in _names(frame):
-        days = None if name in texts else days_of(frame[name])
+        days = None if name in texts else moments.days_of(frame[name])
         if days is not None and len(days):
             first, last = pd.to_datetime([days.min(), days.max()], unit="D").strftime("%Y-%m-%d")
             found[name] = f"{first} to {last}"
     return found
-
-
-def days_of(column: pd.Series) -> np.ndarray | None:
-    """Days since 1970 of a column of dates, None for any other."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return moments.days_of_stamps(column.dropna())
-    some = _maybe_dates(column)
-    try:
-        return moments.days_of_texts(some) if some else None
-    except moments.UnclearTimeError:
-        return None  # the data set says how to write it
-
-
-def _maybe_dates(column: pd.Series) -> list[str]:
-    """The texts of a column whose first one may be a date, else none."""
-    if column.dtype != object and not isinstance(column.dtype, pd.StringDtype):
-        return []
-    some = [text.strip() for text in column.dropna().astype(str) if text.strip()]
-    may_be = some and any(sign in some[0] for sign in "-/.: ") and some[0][:1].isalnum()
-    return some if may_be else []
-
-
-def holds_dates(column: pd.Series) -> bool:
-    """Whether a column holds dates, also where only the user knows which of two notations it has."""
-    if pd.api.types.is_datetime64_any_dtype(column):
-        return True
-    some = _maybe_dates(column)
-    try:
-        return bool(some) and moments.days_of_texts(some) is not None
-    except moments.UnclearTimeError:
-        return True
 
 
 def is_owner(column: pd.Series, name: str) -> bool:

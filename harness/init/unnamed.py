@@ -9,7 +9,8 @@ from pathlib import Path
 from harness.datasets.commands import for_shell
 from harness.datasets.formats import is_parquet
 from harness.datasets.raw import Layout, first_lines, separator_of
-from harness.init.tables import MOST_CLASSES, SAMPLE, headless
+from harness.datasets.series import MOST_CLASSES
+from harness.init.tables import SAMPLE, headless
 from harness.record import DataError
 
 

@@ -24,6 +24,9 @@ METRICS = tuple(metric.name for metric in OF_CLASSES)
 SUM_TOLERANCE = 0.01
 """How far a row of probabilities may sum from 1: int8 and bf16 round, a logit is off by more."""
 
+SMALLEST = 1e-9
+"""The least share of a class where shares of several are divided by their sum."""
+
 
 def check(predictions: np.ndarray, answers: AnswerKind) -> str:
     """Rows of probabilities are not negative and sum to 1."""

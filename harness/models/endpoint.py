@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from harness.kinds.classification import SMALLEST
 from harness.models import endpoint_grpc
 from harness.models.endpoint_headers import check_headers, read_headers
 from harness.models.endpoint_service import Service
@@ -194,6 +195,9 @@ def as_answers(raw: np.ndarray, kind: str) -> np.ndarray:
         return np.asarray(exact / exact.sum(axis=1, keepdims=True), np.float32)
     if kind == "label_logits":
         return np.asarray(1 / (1 + np.exp(-raw)), np.float32)
+    if kind == "shares":
+        shares = np.maximum(raw, SMALLEST)
+        return np.asarray(shares / shares.sum(axis=1, keepdims=True), np.float32)
     if kind == "values":
         return raw.reshape(-1)
     if kind.startswith("positive"):

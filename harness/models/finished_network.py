@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.kinds import kind_of
+from harness.kinds.classification import SMALLEST
 from harness.models import keras_network, torchvision_shim
 from harness.models.own import find_function
 from harness.models.safe_files import check_keras, check_program, read_checkpoint
@@ -37,7 +38,7 @@ class Ends:
         layout: `nchw`, `nhwc` or `flat`. shape: of one input, for `flat`.
         dtype: of its input, for instance `float32` or `uint8`.
         output: which of its outputs is the answer.
-        gives: `probabilities`, `logits`, `values`, `positive_probability` or `positive_logit`.
+        gives: `probabilities`, `logits`, `shares`, `values`, `positive_probability` or `positive_logit`.
     """
 
     layout: str = "nchw"
@@ -67,6 +68,9 @@ class Finished(nn.Module):
             return self.activate(answer)
         if gives == "probabilities":
             return answer
+        if gives == "shares":
+            shares = answer.clamp_min(SMALLEST)
+            return shares / shares.sum(dim=1, keepdim=True)
         positive = answer.reshape(-1, 1)
         positive = positive.sigmoid() if gives == "positive_logit" else positive
         return torch.cat([1 - positive, positive], dim=1)

@@ -16,6 +16,7 @@ import numpy as np
 
 from harness.facts import TrainFacts
 from harness.kinds import kind_of
+from harness.kinds.classification import SMALLEST
 from harness.protocols import Inputs, Predict, Task
 from harness.record import TrialError
 
@@ -69,7 +70,8 @@ def build(
             used where the file takes uint8: such a file scales for itself.
         mean, std: per channel or column, subtracted and divided by after that.
         output: `probabilities`, `logits`, `auto`: by whether rows sum to 1 (of labels: by
-            whether all lie in 0…1).
+            whether all lie in 0…1). What lies in 0…1 and sums to something else, as sigmoids of classes do,
+            is divided by its sum.
     """
     if layout not in ("auto", "nchw", "nhwc", "flat"):
         raise TrialError(f"layout {layout!r}: write auto, nchw, nhwc or flat")
@@ -286,8 +288,8 @@ def _answers_as_before(before: ModelProto, model: ModelProto, examples: np.ndarr
 
 
 def what_answers(answer: object, n: int, task: Task, asked: str) -> str | None:
-    """What a file's answer to n examples is: `probabilities`, `logits`, `values`, `positive_probability` or
-    `positive_logit`; None where it does not answer the task.
+    """What a file's answer to n examples is: `probabilities`, `logits`, `shares` (a sigmoid for each class),
+    `values`, `positive_probability` or `positive_logit`; None where it does not answer the task.
 
     Args:
         asked: the candidate's `output`.
@@ -303,8 +305,9 @@ def what_answers(answer: object, n: int, task: Task, asked: str) -> str | None:
             return asked
         if of_labels:
             return "logits" if kind_of(task.name).check(answer, "probabilities") else "probabilities"
-        is_share = (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2)
-        return "probabilities" if is_share else "logits"
+        if (answer >= -1e-3).all() and np.allclose(answer.sum(axis=1), 1, atol=1e-2):
+            return "probabilities"
+        return "shares" if ((answer >= 0) & (answer <= 1)).all() else "logits"
     if k == 2 and answer.size == n and not of_labels:
         in_range = ((answer >= 0) & (answer <= 1)).all()
         return "positive_probability" if asked != "logits" and in_range else "positive_logit"
@@ -324,6 +327,12 @@ def _end(model: ModelProto, task: Task, answer: Mapping[str, Any]) -> None:
             steps.append(helper.make_node("Sigmoid", ["answer"], ["output"]))
         else:
             steps.append(helper.make_node("Softmax", ["answer"], ["output"], axis=1))
+    elif kind == "shares":
+        graph.initializer.append(numpy_helper.from_array(np.array(SMALLEST, np.float32), "smallest"))
+        graph.initializer.append(numpy_helper.from_array(np.array([1], np.int64), "of_classes"))
+        steps.append(helper.make_node("Max", ["answer", "smallest"], ["shares"]))
+        steps.append(helper.make_node("ReduceSum", ["shares", "of_classes"], ["whole"], keepdims=1))
+        steps.append(helper.make_node("Div", ["shares", "whole"], ["output"]))
     elif kind == "values":
         graph.initializer.append(numpy_helper.from_array(np.array([-1], np.int64), "flat_shape"))
         steps.append(helper.make_node("Reshape", ["answer", "flat_shape"], ["output"]))

@@ -11,8 +11,9 @@ import numpy as np
 import pandas as pd
 
 from harness.datasets import moments
-from harness.init.tables import MOST_CLASSES, days_of
 
+MOST_CLASSES = 50
+"""Different answers that may be classes."""
 LEAST_TIMES = 10
 """Different times of several series, from which on the latest fifth is worth a test."""
 LEAST_ROWS = 30
@@ -65,7 +66,7 @@ def has_later_classes(frame: pd.DataFrame, time: str, target: str) -> bool:
     answers = frame[target]
     if not 2 <= answers.nunique() <= MOST_CLASSES or pd.api.types.is_float_dtype(answers):
         return False
-    when = frame[time].to_numpy() if frame[time].dtype.kind in "iu" else days_of(frame[time])
+    when = frame[time].to_numpy() if frame[time].dtype.kind in "iu" else moments.days_of(frame[time])
     if when is None:
         return False
     order = np.argsort(when, kind="stable")
@@ -100,7 +101,7 @@ def _when(column: pd.Series, name: str, is_known: bool) -> np.ndarray | None:
     if column.isna().any() or pd.api.types.is_float_dtype(column) or not len(column):
         return None
     if not pd.api.types.is_integer_dtype(column):
-        return days_of(column)
+        return moments.days_of(column)
     numbers = column.to_numpy(np.float64)
     if numbers.min() > 10**7 and numbers.max() < 10**8:
         return moments.days_of_numbers(numbers)
