@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from harness.analysis import errors
 from harness.datasets import DATASETS, catalog
 from harness.datasets.catalog import load_dataset
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.parts import Parts, checksum, load_parts, task_info, verify
-from harness.datasets.splits import hash_split, split_rows, strata, stratified_order, take
+from harness.datasets.splits import blocks_of, hash_split, split_rows, strata, stratified_order, take
 from harness.protocols import Dataset, Split, Task
 from harness.record import DataError
 from harness.streams import generator
@@ -266,3 +268,48 @@ def test_arguments_given_from_python_may_be_tuples(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("a,b,y\n" + "".join(f"{i},{i % 7},{'ny'[i % 2]}\n" for i in range(60)))
     args: Any = {"path": str(tmp_path / "t.csv"), "target": "y", "features": ("a", "b")}
     assert load_dataset("tabular_csv", args).task.input_shape == (2,)
+
+
+def days(folder: Path, count: int, shops: int = 1) -> dict[str, Any]:
+    """A table with a row for each day and shop, cut by time."""
+    rng = np.random.default_rng(0)
+    day = pd.date_range("2023-01-01", periods=count).strftime("%Y-%m-%d").repeat(shops)
+    frame = pd.DataFrame({"day": day, "shop": list(range(shops)) * count, "promo": rng.normal(size=len(day))})
+    frame.assign(sales=rng.normal(size=len(day))).sample(frac=1, random_state=0).to_csv(folder / "days.csv")
+    args = {"path": str(folder / "days.csv"), "target": "sales"}
+    return {"name": "tabular_csv", "args": args, "split": {"by": "time", "column": "day"}, "seed": 0}
+
+
+@pytest.mark.parametrize(
+    ("count", "shops", "blocks"), [(500, 1, 15), (2000, 1, 20), (5000, 1, 30), (60, 4, 12)]
+)
+def test_of_what_is_cut_by_time_blocks_of_neighbouring_times_are_units(
+    count: int, shops: int, blocks: int, tmp_path: Path
+) -> None:
+    test = load_parts(days(tmp_path, count, shops), None).test
+    assert test.groups is not None and test.order is not None
+    assert len(np.unique(test.groups)) == blocks
+    by_time = test.groups[np.argsort(test.order, kind="stable")]
+    assert (np.diff(by_time) != 0).sum() == blocks - 1, "a block is of times beside each other"
+    assert all(len(np.unique(test.groups[test.order == time])) == 1 for time in np.unique(test.order))
+    sizes = np.unique(test.groups, return_counts=True)[1]
+    assert sizes.max() <= sizes.min() + shops
+
+
+def test_whose_rows_belong_together_stays_the_users_word_also_where_time_cuts(tmp_path: Path) -> None:
+    data = days(tmp_path, 60, 4)
+    test = load_parts({**data, "args": {**data["args"], "group": "shop"}}, None).test
+    assert test.groups is not None and len(np.unique(test.groups)) == 4
+
+
+def test_intervals_over_blocks_hold_the_truth_of_a_series_where_rows_do_not() -> None:
+    rng, held = np.random.default_rng(1), {"rows": 0, "blocks": 0}
+    for _ in range(300):
+        left = rng.normal(size=220)
+        for day in range(1, len(left)):
+            left[day] = 0.8 * left[day - 1] + 0.6 * left[day]
+        losses = np.abs(left[None, 100:])
+        for how, groups in (("rows", None), ("blocks", blocks_of(np.arange(120)))):
+            found = errors.difference(losses, np.full_like(losses, np.sqrt(2 / np.pi)), groups)
+            held[how] += found.low <= 0 <= found.high
+    assert held["rows"] < 0.72 * 300 and held["blocks"] > 0.84 * 300

@@ -20,7 +20,7 @@ from harness.datasets.catalog import checksum, fetch, load_dataset, notes, task_
 from harness.datasets.duplicates import row_hashes
 from harness.datasets.own_files import paths_of
 from harness.datasets.resplit import part_of
-from harness.datasets.splits import latest_rows, split_rows, strata, take
+from harness.datasets.splits import blocks_of, latest_rows, split_rows, strata, take
 from harness.facts import DataFacts
 from harness.kinds import kind_of
 from harness.protocols import Dataset, Split, Task
@@ -91,6 +91,9 @@ def load_parts(
         )
     part = part_of(data)
     dataset = load_dataset(data["name"], args, found, part)
+    if dataset.test.order is not None and not args.get("group"):
+        units = dataset.test.ids[blocks_of(dataset.test.order)]
+        dataset = replace(dataset, test=replace(dataset.test, groups=units))
     cut = _cut(
         _Identified(found, json.dumps([args, str(part)], sort_keys=True), dataset),
         float(data.get("validation", 0.1)),
