@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import pytest
 
+from harness.datasets import tabular_csv
 from tests.first_suites import First, sales, subjects
 
 
@@ -67,3 +69,26 @@ def test_names_of_rows_that_begin_alike_are_told_as_what_may_belong_together(fir
     frame["name"] = [f"FL-{i:05d}" for i in range(len(frame))]
     frame.to_csv("flats.csv", index=False)
     assert "beginnings" not in first("flats.csv")[1]
+
+
+@pytest.mark.parametrize(
+    ("target", "others", "are_answers"),
+    [
+        ("y_ad", ("y_spam", "y_rude"), True), ("target_2", ("target_1", "target_3"), True),
+        ("y", ("y_lag1", "y_mean"), False), ("target_price", ("target_mean", "y_old"), False),
+        ("y_0", ("y_1", "y_2"), False), ("sales", ("sales_1", "price"), False),
+    ],
+)  # fmt: skip
+def test_answers_that_are_called_alike_are_not_predicted_from_each_other(
+    target: str, others: tuple[str, ...], are_answers: bool, first: First
+) -> None:
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame(rng.normal(size=(200, 2)).round(3), columns=["a", "b"])
+    for name in (*others, target):
+        frame[name] = (frame.a + rng.normal(size=200)).round(2)
+    frame.to_csv("several.csv", index=False)
+    code, said, _ = first("several.csv", "--target", target)
+    assert code == 0, said
+    assert ("are labels of the same rows, not known when one predicts: left out" in said) == are_answers
+    by_hand = tabular_csv.notes(path="several.csv", target=target)
+    assert any("which by their names are answers as it is" in note for note in by_hand) == are_answers

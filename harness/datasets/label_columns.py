@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,6 +15,11 @@ MOST = 200
 HEAD = 100
 """Rows that tell of most columns that they hold something else."""
 SHOWN = 6
+_ANSWER = re.compile(r"(?i)((?:y|targets?|labels?|outcome)[_ .-])(.+)")
+_OF_IT = re.compile(
+    r"(?i).*(lag|prev|prior|last|past|shift|roll|mean|avg|median|std|min|max|sum|count|enc|freq|diff).*"
+)
+"""What is made of an answer and known before it: `target_mean`, `y_lag1`."""
 _BINARY = frozenset({"0", "1", "0.0", "1.0", "true", "false"})
 
 
@@ -49,6 +55,22 @@ def one_of(frame: pd.DataFrame, target: str) -> tuple[str, ...]:
     return next(found, ())
 
 
+def named_alike(names: Sequence[str], target: str) -> tuple[str, ...]:
+    """The columns that are called answers as the one to predict is, `y_toxic` beside `y_spam`, or `target_2`
+    beside `target_1`: what they say is known when it is. Of an amount `y_1` may be what it was before.
+    """
+    found = _ANSWER.fullmatch(target)
+    if found is None or _OF_IT.fullmatch(found[2]):
+        return ()
+    head, is_y = found[1].casefold(), found[1][0] in "yY"
+    rest = {name: name[len(head) :] for name in names if name != target and name.casefold().startswith(head)}
+    return tuple(
+        name
+        for name, after in rest.items()
+        if after and not _OF_IT.fullmatch(after) and not (is_y and re.fullmatch(r"\D?\d+", after))
+    )
+
+
 def said_of_labels(
     frame: pd.DataFrame, target: str, features: Sequence[str], are_texts: Sequence[bool]
 ) -> list[str]:
@@ -58,6 +80,11 @@ def said_of_labels(
         return [
             f"{target!r} is 1 where {_listed(beside)} are 0 and nowhere else: they tell it: leave them "
             "out of `features`, or write one column of classes"
+        ]
+    if beside := [name for name in named_alike(list(map(str, frame.columns)), target) if name in features]:
+        return [
+            f"{target!r} is predicted from {_listed(beside)} too, which by their names are answers as it is: "
+            "where they are not known before it, leave them out of `features`"
         ]
     beside = [name for name in label_columns(frame, target) if name != target and name in features]
     if not any(are_texts) or len(beside) < LEAST - 1:

@@ -15,7 +15,7 @@ from harness.codec import Json, JsonObject
 from harness.datasets import cells, moments
 from harness.datasets.commands import for_shell
 from harness.datasets.formats import PARQUET
-from harness.datasets.label_columns import label_columns, one_of
+from harness.datasets.label_columns import label_columns, named_alike, one_of
 from harness.datasets.nested import LOOKED_AT, are_nested, as_texts
 from harness.datasets.part_names import part_called
 from harness.datasets.raw import Layout, first_cells, read_file
@@ -149,7 +149,8 @@ def roles(frame: pd.DataFrame, path: Path, target: str | None = None) -> Roles:
     alike = label_columns(frame, answer) if is_label else one_of(frame, answer)
     few = frame[answer].nunique() <= max(2, min(MOST_CLASSES, len(frame) // 4))
     raters = _raters(frame, answer) if few else []  # of an amount, `y_1` is what it was before
-    labels = tuple(name for name in (*alike, *raters) if name != answer)
+    siblings = named_alike(names, answer)
+    labels = tuple(dict.fromkeys(name for name in (*alike, *raters, *siblings) if name != answer))
     rest = [name for name in names if name != answer]
     labelling = LABELLING if set(LABELLING[:2]) <= set(names) else ()
     beside = [name for name in texts if name in rest]
