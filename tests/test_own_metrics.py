@@ -41,6 +41,15 @@ def total(probabilities, targets):
 
 def broken(probabilities, targets):
     raise ValueError("no such class")
+
+def exchanged(y_true, y_pred):
+    return y_true.max(1) - y_pred
+
+def alone(probabilities):
+    return probabilities.max(1)
+
+def weighed(probabilities, targets, weight=2.0):
+    return weight * (probabilities.argmax(1) == targets)
 """
 GOOD = 'own_share: {function: "my_metrics:within", unit: fraction, better: higher}'
 
@@ -106,6 +115,11 @@ def test_every_fraction_of_the_harness_lies_between_0_and_1_but_r2() -> None:
         ),
         ("own_share: {function: within}", "`within` is not a function: write my_metrics:within"),
         ('own_share: {function: "my_metrics:within", better: up}', "metrics.own_share.better"),
+        ('own_share: {function: "my_metrics:exchanged"}', "takes `y_true` before `y_pred`: exchange the two"),
+        (
+            'own_share: {function: "my_metrics:alone"}',
+            "and takes probabilities: write `def metric(predictions,",
+        ),
     ],
 )
 def test_a_mistake_in_a_metric_is_told_with_its_line_and_cure(
@@ -225,3 +239,14 @@ def with_own(record: Record, value: float) -> Record:
     if record.trial.kind != "score":
         return record
     return replace(record, measurements=(*record.measurements, Measurement("own_share", value, "fraction")))
+
+
+def test_a_librarys_function_that_takes_the_targets_first_is_refused_when_it_is_called(
+    importable: Path,
+) -> None:
+    forecast, sold = np.array([1.0, 2.0, 8.0]), np.array([2.0, 2.0, 4.0])
+    said = "takes `y_true` before `y_pred`: exchange the two .of a library's function: `def metric"
+    with pytest.raises(TrialError, match=said):
+        measure_own({"own": ("sklearn.metrics:mean_absolute_percentage_error", "fraction")}, forecast, sold)
+    (found,), _ = measure_own({"own": ("metrics_of_mine:weighed", "")}, np.eye(3), np.arange(3))
+    assert found.value == 2.0, "a third argument with a default is the function's own affair"

@@ -9,13 +9,16 @@ it takes the unit and the direction from the suite.
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.kinds import KINDS
-from harness.reading.components import is_metric
+from harness.metrics.called import misunderstanding
+from harness.reading.components import is_metric, parse_source
 from harness.reading.references import find_function
+from harness.reading.signature import find_definition
 from harness.suite.model_ref import OWN, parse_model
 
 if TYPE_CHECKING:
@@ -73,9 +76,20 @@ def _check_function(draft: Draft, name: str) -> None:
     try:
         if ref.kind != OWN:
             raise LookupError(f"`{reference}` is not a function: write my_metrics:{reference or 'my_metric'}")
-        find_function(ref.package, ref.name, draft.folder)
+        file = find_function(ref.package, ref.name, draft.folder)
+        if wrong := _misunderstood(file, ref.name):
+            raise LookupError(f"`{reference}`: {wrong}")
     except LookupError as error:
         draft.wrong(path, str(error.args[0]))
+
+
+def _misunderstood(file: Path, name: str) -> str:
+    """What is wrong with the arguments of a function whose source is there; of others its trial says it."""
+    found = find_definition(parse_source(file), name)
+    if not isinstance(found, ast.FunctionDef) or found.args.vararg or found.decorator_list:
+        return ""
+    names = [argument.arg for argument in (*found.args.posonlyargs, *found.args.args)]
+    return misunderstanding(names, len(names) - len(found.args.defaults))
 
 
 def metric_file(reference: str, folder: Path) -> Path | None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import pandas as pd
 from harness.facts.scoring import ParityFacts
 from harness.kinds import TaskKind, kind_of
 from harness.metrics import METRICS, jackknife
+from harness.metrics.called import misunderstanding
 from harness.protocols import ONE_SIDED, AnswerKind, Inputs, Predict, Split, Task
 from harness.record import Measurement, TrialError
 from harness.suite.model_ref import parse_model
@@ -188,14 +190,31 @@ def _resampled(
 def _own_answer(name: str, reference: str, predictions: np.ndarray, targets: np.ndarray) -> np.ndarray:
     ref = parse_model(reference)
     try:
-        found = getattr(importlib.import_module(ref.package), ref.name)(predictions.copy(), targets.copy())
+        function = getattr(importlib.import_module(ref.package), ref.name)
+        _refuse_exchanged(name, reference, function)
+        found = function(predictions.copy(), targets.copy())
         answer = np.asarray(found, dtype=np.float64)
+    except TrialError:
+        raise
     except Exception as error:  # the user's code may raise anything; the reason is the finding
         raise TrialError(f"metric {name}: {reference} raised {type(error).__name__}: {error}") from error
     if answer.shape not in ((), (len(targets),)):
         wanted = f"one number, or a score for each of the {len(targets)} examples"
         raise TrialError(f"metric {name}: {reference} returned shape {answer.shape}, it must be {wanted}")
     return answer
+
+
+def _refuse_exchanged(name: str, reference: str, function: Callable[..., object]) -> None:
+    """Refuse a function that takes the targets first, as libraries' do; one that hides them is called."""
+    try:
+        given = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return
+    placed = [p for p in given if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    if any(p.kind == p.VAR_POSITIONAL for p in given):
+        return
+    if wrong := misunderstanding([p.name for p in placed], sum(p.default is p.empty for p in placed)):
+        raise TrialError(f"metric {name}: {reference}: {wrong}")
 
 
 def constant_quality(train: np.ndarray, targets: np.ndarray, task: Task) -> dict[str, float | None] | None:
