@@ -281,7 +281,7 @@ def days(folder: Path, count: int, shops: int = 1) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("count", "shops", "blocks"), [(500, 1, 15), (2000, 1, 20), (5000, 1, 30), (60, 4, 12)]
+    ("count", "shops", "blocks"), [(500, 1, 15), (2000, 1, 20), (5000, 1, 30), (90, 4, 15)]
 )
 def test_of_what_is_cut_by_time_blocks_of_neighbouring_times_are_units(
     count: int, shops: int, blocks: int, tmp_path: Path
@@ -294,6 +294,11 @@ def test_of_what_is_cut_by_time_blocks_of_neighbouring_times_are_units(
     assert all(len(np.unique(test.groups[test.order == time])) == 1 for time in np.unique(test.order))
     sizes = np.unique(test.groups, return_counts=True)[1]
     assert sizes.max() <= sizes.min() + shops
+
+
+def test_of_fewer_than_fifteen_test_times_rows_stay_the_units(tmp_path: Path) -> None:
+    test = load_parts(days(tmp_path, 60, 4), None).test
+    assert test.groups is not None and len(np.unique(test.groups)) == len(test) == 48
 
 
 def test_whose_rows_belong_together_stays_the_users_word_also_where_time_cuts(tmp_path: Path) -> None:

@@ -92,8 +92,9 @@ def load_parts(
     part = part_of(data)
     dataset = load_dataset(data["name"], args, found, part)
     if dataset.test.order is not None and not args.get("group"):
-        units = dataset.test.ids[blocks_of(dataset.test.order)]
-        dataset = replace(dataset, test=replace(dataset.test, groups=units))
+        blocks = blocks_of(dataset.test.order)
+        if blocks is not None:
+            dataset = replace(dataset, test=replace(dataset.test, groups=dataset.test.ids[blocks]))
     cut = _cut(
         _Identified(found, json.dumps([args, str(part)], sort_keys=True), dataset),
         float(data.get("validation", 0.1)),

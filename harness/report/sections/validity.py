@@ -56,8 +56,8 @@ def sentences(e: Evidence) -> Iterator[str]:
     yield from _seeds(e)
     if (split := e.suite.data.split) and split.by == "time" and not e.suite.data.args.get("group"):
         yield (
-            "Rows beside each other in time err alike: intervals over test examples count blocks of "
-            "neighbouring times, 30 at most, and not rows."
+            "Rows beside each other in time err alike: where the test part has 15 times or more, "
+            "intervals count blocks of neighbouring times, 30 at most, and not rows."
         )
     yield _test_data(e)
     yield from _units(e)
